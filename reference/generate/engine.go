@@ -1,0 +1,118 @@
+// Package generate is the generation loop of Cola DLM, neutral to the engine
+// that computes the model: tokenised prompts are encoded, prefilled, and then
+// continued block by block with flow-matching steps, guidance and sampling.
+//
+// It knows the order of the calls and the arithmetic between them (guidance,
+// Euler step, sampling); an Engine knows the model.
+package generate
+
+import (
+	"context"
+	"fmt"
+
+	"colakit/formats/tensor"
+)
+
+// Contract says which roundings a run performs.
+type Contract uint8
+
+const (
+	// Exact rounds nothing: plain float32 (or float64) and exact timesteps.
+	Exact Contract = iota
+	// Released rounds to bfloat16 where the released code does under autocast,
+	// timesteps included.
+	Released
+)
+
+// String returns "exact" or "released".
+func (c Contract) String() string {
+	if c == Released {
+		return "released"
+	}
+	return "exact"
+}
+
+// ParseContract is the inverse of String.
+func ParseContract(name string) (Contract, error) {
+	switch name {
+	case "exact":
+		return Exact, nil
+	case "released":
+		return Released, nil
+	}
+	return Exact, fmt.Errorf("unknown contract %q; known are exact and released", name)
+}
+
+// Model holds what the loop must know of the model that an engine computes.
+type Model struct {
+	BlockSize int  // latents of one generated block (the DiT's block_size)
+	PatchSize int  // tokens of one latent (the VAE's patch_size)
+	LatentDim int  // channels of a latent
+	VocabSize int  // width of the logits; token ids up to and including VocabSize can be embedded
+	CrossTalk bool // samples of a batch see each other (block_causal false): batches of one only
+	Contract  Contract
+}
+
+// A Pass is one call of the denoiser or the decoder for the current block of
+// every sample. Rows are the samples' blocks, one after the other.
+type Pass struct {
+	Block, Step int
+	Z           []float32 // latents [batch·BlockSize, LatentDim], row-major
+	T           []float32 // timestep of each row, 0…1000, not rounded; nil for Decode and Commit
+}
+
+// Engine computes the model. It keeps the key/value caches of one batch. It is
+// used by one goroutine at a time. Slices it returns belong to the caller.
+type Engine interface {
+	Model() Model
+
+	// Encode returns the latents of every sample ([n, LatentDim] row-major, after
+	// shifting and scaling). Every ids[i] is padded to a multiple of
+	// PatchSize·BlockSize. An id above VocabSize is an error.
+	Encode(ctx context.Context, ids [][]int32) ([][]float32, error)
+
+	// Prefill forgets the previous batch and begins one of len(prefix) samples
+	// whose clean prefix latents ([n, LatentDim], n a multiple of BlockSize, 0
+	// allowed) it writes into the caches of the DiT (at t = 0) and of the decoder.
+	Prefill(ctx context.Context, prefix [][]float32) error
+
+	// Velocity returns the conditional and the unconditional velocity of the
+	// block [batch·BlockSize, LatentDim]; the caches stay as they are. Under
+	// Released the values are bfloat16 numbers.
+	Velocity(ctx context.Context, p Pass) (cond, uncond []float32, err error)
+
+	// Decode returns the logits [batch·BlockSize·PatchSize, VocabSize] of the
+	// finished block and appends it to the decoder's cache.
+	Decode(ctx context.Context, p Pass) ([]float32, error)
+
+	// Commit appends the finished block to the DiT's cache (a pass at t = 0).
+	Commit(ctx context.Context, p Pass) error
+
+	// Observe sets the tap that sees every operation from now on; nil for none.
+	Observe(Tap)
+
+	Close() error
+}
+
+// Tap observes the values of a run.
+type Tap interface {
+	// Want is asked before anything is copied; a value not wanted costs nothing.
+	Want(Site) bool
+	// Record is given the value. The view is valid during the call only.
+	Record(Site, tensor.View) error
+}
+
+// Forcing is a Tap that also replaces values: after Record the engine goes on
+// with the returned view (same shape; any float type) where ok is true. Feeding
+// an engine the golden's values this way isolates every single operation.
+type Forcing interface {
+	Tap
+	Replace(Site) (v tensor.View, ok bool, err error)
+}
+
+// Noise supplies the starting latents of a block.
+type Noise interface {
+	// Block fills dst ([BlockSize·LatentDim]) for one sample of the batch. Calls
+	// come in the order of blocks, and of samples within a block.
+	Block(sample, block int, dst []float32) error
+}
