@@ -1,0 +1,160 @@
+package hf
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"colakit/formats/tensor"
+)
+
+// maxConfigBytes bounds a config.json; real ones are below 2 KB.
+const maxConfigBytes = 1 << 20
+
+// field ties a key of a config.json to the variable that holds its value: an
+// *int, *float64, **float64 (null allowed), *bool or *string.
+type field struct {
+	key   string
+	value any
+}
+
+// decode reads the keys that are present into their fields and returns the
+// others. It is as strict about types as the public package turns out to be:
+// integers must be written as integers, numbers are taken for truth values.
+func decode(raw []byte, modelType string, fields []field) (map[string]json.RawMessage, error) {
+	if len(raw) > maxConfigBytes {
+		return nil, tensor.Damagedf("%s config: %d bytes, want at most %d", modelType, len(raw), maxConfigBytes)
+	}
+	var keys map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &keys); err != nil {
+		return nil, tensor.Damagedf("%s config: not a JSON object: %w", modelType, err)
+	}
+	if keys == nil {
+		return nil, tensor.Damagedf("%s config: found null, want a JSON object", modelType)
+	}
+	if err := checkModelType(keys, modelType); err != nil {
+		return nil, err
+	}
+	for _, f := range fields {
+		value, ok := keys[f.key]
+		if !ok {
+			continue
+		}
+		delete(keys, f.key)
+		if want := f.set(value); want != "" {
+			return nil, tensor.Damagedf("%s config: key %q: found %s, want %s", modelType, f.key, excerpt(value), want)
+		}
+	}
+	return keys, nil
+}
+
+// checkModelType refuses another model's configuration and removes the key.
+func checkModelType(keys map[string]json.RawMessage, want string) error {
+	value, ok := keys["model_type"]
+	if !ok {
+		return nil
+	}
+	delete(keys, "model_type")
+	if got, ok := text(value); !ok || got != want {
+		return tensor.Damagedf("%s config: key \"model_type\": found %s, want %q: this is the configuration of another model", want, excerpt(value), want)
+	}
+	return nil
+}
+
+// set stores the JSON value and returns "", or returns what was wanted.
+func (f field) set(value json.RawMessage) (want string) {
+	ok := false
+	switch v := f.value.(type) {
+	case *int:
+		*v, ok = integer(value)
+		want = "an integer"
+	case *float64:
+		*v, ok = number(value)
+		want = "a finite number"
+	case **float64:
+		var x float64
+		if string(value) == "null" {
+			*v = nil
+			return ""
+		}
+		x, ok = number(value)
+		*v = &x
+		want = "a finite number or null"
+	case *bool:
+		*v, ok = truth(value)
+		want = "true or false"
+	case *string:
+		*v, ok = text(value)
+		want = "a string"
+	}
+	if ok {
+		return ""
+	}
+	return want
+}
+
+func integer(value json.RawMessage) (int, bool) {
+	n, err := strconv.ParseInt(string(value), 10, 64)
+	return int(n), err == nil
+}
+
+func number(value json.RawMessage) (float64, bool) {
+	if c := value[0]; c != '-' && (c < '0' || c > '9') {
+		return 0, false
+	}
+	x, err := strconv.ParseFloat(string(value), 64)
+	return x, err == nil && !math.IsInf(x, 0)
+}
+
+// truth follows Python's rules for the values that stand for a truth value in
+// configurations: null and 0 are false, 1 is true.
+func truth(value json.RawMessage) (bool, bool) {
+	switch string(value) {
+	case "true", "1":
+		return true, true
+	case "false", "0", "null":
+		return false, true
+	}
+	return false, false
+}
+
+func text(value json.RawMessage) (string, bool) {
+	var s *string
+	err := json.Unmarshal(value, &s)
+	if err != nil || s == nil {
+		return "", false
+	}
+	return *s, true
+}
+
+// excerpt returns a JSON value for an error line.
+func excerpt(value json.RawMessage) string {
+	const limit = 40
+	s := strings.Join(strings.Fields(string(value)), " ")
+	if len(s) > limit {
+		s = strings.ToValidUTF8(s[:limit], "") + "…"
+	}
+	return s
+}
+
+// encode writes the fields and the extra keys, sorted.
+func encode(modelType string, fields []field, extra map[string]json.RawMessage) ([]byte, error) {
+	all := make(map[string]any, len(fields)+len(extra)+1)
+	for key, value := range extra {
+		all[key] = value
+	}
+	for _, f := range fields {
+		all[f.key] = f.value
+	}
+	all["model_type"] = modelType
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(all); err != nil {
+		return nil, fmt.Errorf("%s config: %w", modelType, err)
+	}
+	return bytes.TrimSpace(b.Bytes()), nil
+}
