@@ -1,0 +1,104 @@
+// Package blake3 computes BLAKE3 over data that several workers hash: of a
+// buffer, on the calling goroutine only, and of a file part by part in any
+// order. The sums are those that b3sum prints.
+//
+// BLAKE3 is a binary tree over chunks of 1 KiB in which every left subtree is
+// the largest complete one that leaves something to its right. Compression and
+// its vector forms are lukechampine.com/blake3/guts; this package only walks
+// the tree, because the Hasher of that module starts a goroutine for every
+// 16 KiB, and jobs are counted here.
+package blake3
+
+import (
+	"encoding/hex"
+	"fmt"
+	"math/bits"
+
+	"lukechampine.com/blake3/guts"
+)
+
+// Sum is a BLAKE3 digest of 256 bits.
+type Sum [32]byte
+
+// String returns the sum in lower-case hexadecimal.
+func (s Sum) String() string { return hex.EncodeToString(s[:]) }
+
+// MarshalText writes lower-case hexadecimal.
+func (s Sum) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, s[:]), nil }
+
+// UnmarshalText reads 64 hexadecimal digits.
+func (s *Sum) UnmarshalText(text []byte) error {
+	if len(text) != 2*len(s) {
+		return fmt.Errorf("a BLAKE3 sum has %d hexadecimal digits, found %d", 2*len(s), len(text))
+	}
+	_, err := hex.Decode(s[:], text)
+	return err
+}
+
+// Of returns the sum of data.
+func Of(data []byte) Sum { return root(node(data, 0)) }
+
+// PartSize is the size of every part of a file but the last, in bytes. It is a
+// power of two, so that a full part is a complete subtree.
+const PartSize = 4 << 20
+
+// Part is what the sum of a whole file needs to know of one of its parts.
+type Part struct{ node guts.Node }
+
+// OfPart hashes part number index of a file. Every part but the last has
+// PartSize bytes; the last has 1 to PartSize.
+func OfPart(data []byte, index int) Part {
+	return Part{node(data, uint64(index)*PartSize/guts.ChunkSize)}
+}
+
+// Join returns the sum of the file whose parts are given, in order. No parts
+// are an empty file.
+func Join(parts []Part) Sum {
+	if len(parts) == 0 {
+		return Of(nil)
+	}
+	return root(join(parts))
+}
+
+func join(parts []Part) guts.Node {
+	if len(parts) == 1 {
+		return parts[0].node
+	}
+	left := leftSize(len(parts))
+	return parent(join(parts[:left]), join(parts[left:]))
+}
+
+// node returns the root of the subtree over data, which starts at the given
+// chunk of the whole.
+func node(data []byte, chunk uint64) guts.Node {
+	const group = guts.MaxSIMD * guts.ChunkSize
+	if len(data) <= group {
+		return leaf(data, chunk)
+	}
+	groups := (len(data) + group - 1) / group
+	left := leftSize(groups) * group
+	return parent(node(data[:left], chunk), node(data[left:], chunk+uint64(left/guts.ChunkSize)))
+}
+
+func leaf(data []byte, chunk uint64) guts.Node {
+	if len(data) == guts.MaxSIMD*guts.ChunkSize {
+		return guts.CompressBuffer((*[guts.MaxSIMD * guts.ChunkSize]byte)(data), len(data), &guts.IV, chunk, 0)
+	}
+	var padded [guts.MaxSIMD * guts.ChunkSize]byte
+	copy(padded[:], data)
+	return guts.CompressBuffer(&padded, len(data), &guts.IV, chunk, 0)
+}
+
+func parent(left, right guts.Node) guts.Node {
+	return guts.ParentNode(guts.ChainingValue(left), guts.ChainingValue(right), &guts.IV, 0)
+}
+
+// leftSize returns the largest power of two below n, for n ≥ 2.
+func leftSize(n int) int { return 1 << (bits.Len(uint(n-1)) - 1) }
+
+func root(n guts.Node) Sum {
+	n.Flags |= guts.FlagRoot
+	words := guts.CompressNode(n)
+	out := guts.WordsToBytes(words)
+	return Sum(out[:32])
+}
