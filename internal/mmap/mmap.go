@@ -2,9 +2,9 @@
 //
 // On unix the file is mapped: opening costs the same whatever the size, and a
 // page is read when it is first touched. A mapped file must not shrink: touching
-// a page past its end is a SIGBUS, which Go programs can't survive. Check finds
-// a file that has shrunk before its bytes are touched; between that check and
-// the use of the bytes nothing can help. A file that is replaced by rename is
+// a page past its end is a SIGBUS, which ends a Go program. Check finds a file
+// that has shrunk before its bytes are touched; after that, Guard turns the fault
+// into an error. A file that is replaced by rename is
 // safe: the mapping keeps the old one. Elsewhere the file is read into memory.
 package mmap
 
