@@ -41,16 +41,17 @@ type Streams struct {
 
 // Verb is one subcommand.
 type Verb struct {
-	Name  string // "convert"; empty for a program without verbs
+	Name  string // "convert"; empty for what the program does when no verb is named
 	Args  string // "SRC -o OUT.cola"
 	Short string // one line
 	Long  string // paragraphs below the usage line; examples
 	// Setup declares the flags and returns the function that runs the verb. It
-	// turns flags into one library call.
+	// turns flags into one library call. pflag.ErrHelp asks for the verb's help.
 	Setup func(*pflag.FlagSet) func(context.Context, Streams, []string) error
 }
 
-// Program is a command-line program.
+// Program is a command-line program. A verb without a name takes the arguments
+// that name no other verb.
 type Program struct {
 	Name  string
 	Short string
@@ -79,9 +80,11 @@ func (p Program) Run(ctx context.Context, s Streams, args []string) int {
 	return p.report(ctx, s, err)
 }
 
+// verb finds the verb that the arguments name, and its own arguments.
 func (p Program) verb(args []string) (Verb, []string, error) {
-	if len(p.Verbs) == 1 && p.Verbs[0].Name == "" {
-		return p.Verbs[0], args, nil
+	unnamed, hasUnnamed := p.find("")
+	if hasUnnamed && len(p.Verbs) == 1 {
+		return unnamed, args, nil
 	}
 	if len(args) == 0 || args[0] == "--help" || args[0] == "-h" || args[0] == "help" && len(args) == 1 {
 		return Verb{}, nil, pflag.ErrHelp
@@ -89,12 +92,22 @@ func (p Program) verb(args []string) (Verb, []string, error) {
 	if args[0] == "help" {
 		args = []string{args[1], "--help"}
 	}
-	for _, v := range p.Verbs {
-		if v.Name == args[0] {
-			return v, args[1:], nil
-		}
+	if v, ok := p.find(args[0]); ok && args[0] != "" {
+		return v, args[1:], nil
+	}
+	if hasUnnamed {
+		return unnamed, args, nil
 	}
 	return Verb{}, nil, fmt.Errorf("unknown command %q; `%s --help` lists the commands", args[0], p.Name)
+}
+
+func (p Program) find(name string) (Verb, bool) {
+	for _, v := range p.Verbs {
+		if v.Name == name {
+			return v, true
+		}
+	}
+	return Verb{}, false
 }
 
 func (p Program) runVerb(ctx context.Context, s Streams, v Verb, args []string) error {
@@ -110,7 +123,12 @@ func (p Program) runVerb(ctx context.Context, s Streams, v Verb, args []string) 
 		}
 		return fmt.Errorf("%w; `%s --help` lists the flags", err, p.path(v))
 	}
-	return run(ctx, s, flags.Args())
+	err := run(ctx, s, flags.Args())
+	if errors.Is(err, pflag.ErrHelp) {
+		fmt.Fprint(s.Out, p.verbHelp(v, flags))
+		return nil
+	}
+	return err
 }
 
 func (p Program) path(v Verb) string {

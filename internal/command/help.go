@@ -11,13 +11,26 @@ const exitCodes = "Exit codes: 0 good · 1 numerically wrong · 2 usage · 3 dam
 
 func (p Program) help() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s\n\nUsage: %s COMMAND [arguments]\n\nCommands:\n", p.Name, p.Short, p.Name)
+	fmt.Fprintf(&b, "%s: %s\n\nUsage: %s COMMAND [arguments]\n", p.Name, p.Short, p.Name)
+	unnamed, hasUnnamed := p.find("")
+	if hasUnnamed {
+		fmt.Fprintf(&b, "       %s %s\n", p.Name, unnamed.Args)
+	}
+	b.WriteString("\nCommands:\n")
 	width := 0
 	for _, v := range p.Verbs {
 		width = max(width, len(v.Name))
 	}
 	for _, v := range p.Verbs {
-		fmt.Fprintf(&b, "  %-*s  %s\n", width, v.Name, v.Short)
+		if v.Name != "" {
+			fmt.Fprintf(&b, "  %-*s  %s\n", width, v.Name, v.Short)
+		}
+	}
+	if hasUnnamed {
+		flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+		flags.SortFlags = false
+		unnamed.Setup(flags)
+		fmt.Fprintf(&b, "\nWithout a command: %s\n%s", unnamed.Short, flags.FlagUsages())
 	}
 	if p.Long != "" {
 		fmt.Fprintf(&b, "\n%s\n", strings.TrimSpace(p.Long))
