@@ -1,0 +1,120 @@
+package metric
+
+import (
+	"math"
+	"math/bits"
+
+	"colakit/formats/dtype"
+)
+
+// SmallValue returns the bound of the small-value domain of a stored type:
+// below it ULP distances say nothing, because a sum that cancels to almost zero
+// keeps the absolute error of its operands. 2⁻¹⁰ for f16 and bf16, 2⁻²⁰ for f32
+// and f64.
+func SmallValue(t dtype.Type) float64 {
+	if t == dtype.F16 || t == dtype.BF16 {
+		return 0x1p-10
+	}
+	return 0x1p-20
+}
+
+// Step returns the spacing of the numbers of type t just above 1: 2⁻⁷ for bf16,
+// 2⁻¹⁰ for f16, 2⁻²³ for f32, 2⁻⁵² for f64.
+func Step(t dtype.Type) float64 {
+	switch t {
+	case dtype.BF16:
+		return 0x1p-7
+	case dtype.F16:
+		return 0x1p-10
+	case dtype.F64:
+		return 0x1p-52
+	}
+	return 0x1p-23
+}
+
+// ordinal maps a value, rounded to type t, to an integer such that neighbouring
+// values of t have neighbouring integers; 0 and −0 map to 0.
+func ordinal(v float64, t dtype.Type) int64 {
+	switch t {
+	case dtype.F16:
+		return fold(int64(dtype.Float32ToF16(float32(v))), 0x8000)
+	case dtype.BF16:
+		return fold(int64(dtype.Float32ToBF16(float32(v))), 0x8000)
+	case dtype.F64:
+		b := math.Float64bits(v)
+		if b>>63 != 0 {
+			return -int64(b &^ (1 << 63))
+		}
+		return int64(b)
+	}
+	return fold(int64(math.Float32bits(float32(v))), 1<<31)
+}
+
+func fold(code, sign int64) int64 {
+	if code&sign != 0 {
+		return -(code &^ sign)
+	}
+	return code
+}
+
+// Distance returns how many representable values of type t lie between a and e,
+// the nearer end not counted: 0 where they round to the same value.
+func Distance(a, e float64, t dtype.Type) int64 {
+	lo, hi := ordinal(a, t), ordinal(e, t)
+	if lo > hi {
+		lo, hi = hi, lo
+	}
+	if lo < 0 && hi > math.MaxInt64+lo { // f64 only: farther apart than an int64 holds
+		return math.MaxInt64
+	}
+	return hi - lo
+}
+
+// histogram counts non-negative integers: exactly below 1024, in 32 classes per
+// power of two above, so that a percentile is never reported too small and by at
+// most 1/32 too large.
+type histogram struct {
+	exact  [1024]int64
+	coarse [53 * 32]int64
+	total  int64
+	max    int64
+}
+
+func (h *histogram) add(d int64) {
+	h.total++
+	h.max = max(h.max, d)
+	if d < int64(len(h.exact)) {
+		h.exact[d]++
+		return
+	}
+	e := bits.Len64(uint64(d)) - 1 // at least 10
+	h.coarse[(e-10)*32+int(d>>(e-5)&31)]++
+}
+
+// percentile returns the smallest class that at least the share p of the counts
+// lies in or below.
+func (h *histogram) percentile(p float64) int64 {
+	rank := int64(math.Ceil(p * float64(h.total)))
+	seen := int64(0)
+	for d, n := range h.exact {
+		if seen += n; seen >= rank && n > 0 {
+			return int64(d)
+		}
+	}
+	for c, n := range h.coarse {
+		if seen += n; seen >= rank && n > 0 {
+			e := c/32 + 10
+			return min(h.max, int64(32+c%32+1)<<(e-5)-1)
+		}
+	}
+	return h.max
+}
+
+// over returns how many counts are above d, for d < 1024.
+func (h *histogram) over(d int) int64 {
+	n := h.total
+	for _, c := range h.exact[:d+1] {
+		n -= c
+	}
+	return n
+}
