@@ -1,8 +1,6 @@
 package hf
 
-import (
-	"encoding/json"
-)
+import "encoding/json"
 
 // DiTConfig is the config.json of the block-causal prior, cola_dit.
 type DiTConfig struct {
@@ -183,7 +181,7 @@ func (c *VAEConfig) fields() []field {
 		{"act", &c.Act},
 		{"causal", &c.Causal},
 		{"block_causal", &c.BlockCausal},
-		{"block_size", &c.BlockSize},
+		{"block_size", integral{&c.BlockSize}},
 		{"use_variation", &c.UseVariation},
 		{"scaling_factor", &c.ScalingFactor},
 		{"shifting_factor", &c.ShiftingFactor},

@@ -1,5 +1,12 @@
 package hf
 
+// The activations of the VAE's FFN.
+const (
+	ActSwiGLU = "swiglu" // a·silu(g), a and g the halves of ffn_proj's output
+	ActSiLU   = "silu"
+	ActGELU   = "gelu" // the exact form, with erf
+)
+
 // SinusoidDim is the width of the timestep's sinusoid, fixed in the code.
 const SinusoidDim = 256
 
@@ -23,7 +30,7 @@ func (c VAEConfig) KVDim() int { return c.Dim / c.SharedHeadsKV }
 
 // FFNHidden returns the input width of ffn_out: half of ffn_dim under swiglu.
 func (c VAEConfig) FFNHidden() int {
-	if c.Act == "swiglu" {
+	if c.Act == ActSwiGLU {
 		return c.FFNDim / 2
 	}
 	return c.FFNDim

@@ -15,22 +15,31 @@ import (
 const maxConfigBytes = 1 << 20
 
 // field ties a key of a config.json to the variable that holds its value: an
-// *int, *float64, **float64 (null allowed), *bool or *string.
+// *int, integral, *float64, **float64 (null allowed), *bool or *string.
 type field struct {
 	key   string
 	value any
 }
 
+// integral is an integer that may be written as a float, 4.0: the public
+// package only ever divides by it.
+type integral struct{ value *int }
+
+// MarshalJSON writes the integer.
+func (i integral) MarshalJSON() ([]byte, error) {
+	return strconv.AppendInt(nil, int64(*i.value), 10), nil
+}
+
 // decode reads the keys that are present into their fields and returns the
 // others. It is as strict about types as the public package turns out to be:
-// integers must be written as integers, numbers are taken for truth values.
+// integers must be written as integers, and numbers serve as truth values.
 func decode(raw []byte, modelType string, fields []field) (map[string]json.RawMessage, error) {
 	if len(raw) > maxConfigBytes {
 		return nil, tensor.Damagedf("%s config: %d bytes, want at most %d", modelType, len(raw), maxConfigBytes)
 	}
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &keys); err != nil {
-		return nil, tensor.Damagedf("%s config: not a JSON object: %w", modelType, err)
+		return nil, tensor.Damagedf("%s config: want a JSON object: %w", modelType, err)
 	}
 	if keys == nil {
 		return nil, tensor.Damagedf("%s config: found null, want a JSON object", modelType)
@@ -71,6 +80,9 @@ func (f field) set(value json.RawMessage) (want string) {
 	case *int:
 		*v, ok = integer(value)
 		want = "an integer"
+	case integral:
+		*v.value, ok = wholeNumber(value)
+		want = "a whole number"
 	case *float64:
 		*v, ok = number(value)
 		want = "a finite number"
@@ -101,24 +113,34 @@ func integer(value json.RawMessage) (int, bool) {
 	return int(n), err == nil
 }
 
+func wholeNumber(value json.RawMessage) (int, bool) {
+	if n, ok := integer(value); ok {
+		return n, true
+	}
+	x, ok := number(value)
+	return int(x), ok && x == math.Trunc(x) && math.Abs(x) <= 1<<53
+}
+
 func number(value json.RawMessage) (float64, bool) {
-	if c := value[0]; c != '-' && (c < '0' || c > '9') {
+	if len(value) == 0 || !strings.ContainsRune("-0123456789", rune(value[0])) {
 		return 0, false
 	}
 	x, err := strconv.ParseFloat(string(value), 64)
 	return x, err == nil && !math.IsInf(x, 0)
 }
 
-// truth follows Python's rules for the values that stand for a truth value in
-// configurations: null and 0 are false, 1 is true.
+// truth follows Python's rules for what stands for a truth value: null and 0
+// are false, other numbers true. Strings and containers, for which Python goes
+// by their length, are refused.
 func truth(value json.RawMessage) (bool, bool) {
 	switch string(value) {
-	case "true", "1":
+	case "true":
 		return true, true
-	case "false", "0", "null":
+	case "false", "null":
 		return false, true
 	}
-	return false, false
+	x, ok := number(value)
+	return x != 0, ok
 }
 
 func text(value json.RawMessage) (string, bool) {
@@ -130,10 +152,16 @@ func text(value json.RawMessage) (string, bool) {
 	return *s, true
 }
 
-// excerpt returns a JSON value for an error line.
+// excerpt returns a JSON value, cut and printable, for an error line.
 func excerpt(value json.RawMessage) string {
 	const limit = 40
-	s := strings.Join(strings.Fields(string(value)), " ")
+	s := strings.Map(func(r rune) rune {
+		if !strconv.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, string(value))
+	s = strings.Join(strings.Fields(s), " ")
 	if len(s) > limit {
 		s = strings.ToValidUTF8(s[:limit], "") + "…"
 	}

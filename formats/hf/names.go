@@ -1,6 +1,9 @@
 package hf
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 // Model says which of the two models of a checkpoint a tensor belongs to.
 type Model uint8
@@ -22,6 +25,16 @@ func (m Model) String() string {
 // Prefix returns what stands before a checkpoint's tensor name in the native
 // name: "dit." or "vae.".
 func (m Model) Prefix() string { return m.String() + "." }
+
+// Native returns the native name of a tensor of the checkpoint. Transformers
+// also loads names that carry the class's own prefix, "dit." or "text_vae.".
+func (m Model) Native(source string) string {
+	base := "dit."
+	if m == VAE {
+		base = "text_vae."
+	}
+	return m.Prefix() + strings.TrimPrefix(source, base)
+}
 
 // Module is the native name of a module that owns a weight and perhaps a bias.
 type Module string
