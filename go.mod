@@ -3,6 +3,7 @@ module colakit
 go 1.25.0
 
 require (
+	github.com/google/flatbuffers v23.5.26+incompatible // indirect
 	github.com/google/go-cmp v0.7.0 // indirect
 	github.com/klauspost/cpuid/v2 v2.0.12 // indirect
 	github.com/nlpodyssey/spago v1.1.0 // indirect
