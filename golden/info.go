@@ -15,20 +15,21 @@ const Version = 1
 
 // Info is the content of a bundle's bundle.json.
 type Info struct {
-	Format      string            `json:"format"`    // "cola-golden"
-	Version     int               `json:"version"`   // Version
-	Exporter    string            `json:"exporter"`  // version of export.py
-	Contract    string            `json:"contract"`  // "exact" or "released"
-	Device      string            `json:"device"`    // "cpu", "cpu-emulated", "cuda:<name>"
-	Attention   string            `json:"attention"` // of the DiT: "naive" or "sdpa"
-	Level       string            `json:"level"`     // "tokens", "layers" or "ops"
-	Environment map[string]any    `json:"environment"`
-	Model       Model             `json:"model"`
-	Run         Run               `json:"run"`
-	Samples     []Sample          `json:"samples"`
-	Files       map[string]string `json:"files"` // file name → sha256, hexadecimal
-	Taps        []Tap             `json:"taps"`  // in the order of the run
-	Floors      map[string]Floor  `json:"floors,omitempty"`
+	Format      string              `json:"format"`    // "cola-golden"
+	Version     int                 `json:"version"`   // Version
+	Exporter    string              `json:"exporter"`  // version of export.py
+	Contract    string              `json:"contract"`  // "exact" or "released"
+	Device      string              `json:"device"`    // "cpu", "cpu-emulated", "cuda:<name>"
+	Attention   string              `json:"attention"` // of the DiT: "naive" or "sdpa"
+	Level       string              `json:"level"`     // "tokens", "layers" or "ops"
+	Environment map[string]any      `json:"environment"`
+	Model       Model               `json:"model"`
+	Run         Run                 `json:"run"`
+	Samples     []Sample            `json:"samples"`
+	Files       map[string]string   `json:"files"`                // file name → sha256, hexadecimal
+	Taps        []Tap               `json:"taps"`                 // in the order of the run
+	LogitRows   map[string][]string `json:"logit_rows,omitempty"` // "b00" → sha256 of each row of logits as float32
+	Floors      map[string]Floor    `json:"floors,omitempty"`     // tap → measured by floors.py
 }
 
 // Model identifies the checkpoint.
@@ -56,8 +57,8 @@ type Run struct {
 	NoiseSeed         *int64    `json:"noise_seed"`
 	BatchSize         int       `json:"batch_size"`
 	Blocks            int       `json:"blocks"`      // generated blocks
-	BlockLimit        *int      `json:"block_limit"` // taps recorded in blocks below it; null: all
-	StepLimit         *int      `json:"step_limit"`  // taps recorded in steps below it; null: all
+	BlockLimit        *int      `json:"block_limit"` // taps recorded in blocks below it; null: all. The noise is always there.
+	StepLimit         *int      `json:"step_limit"`  // taps recorded in steps below it; null: all. Decode and commit are not steps.
 }
 
 // Sample is one prompt of the batch and what became of it.

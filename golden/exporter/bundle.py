@@ -28,6 +28,24 @@ def tensor_sha256(tensor):
     return hashlib.sha256(tensor.reshape(-1).view(torch.uint8).numpy()).hexdigest()
 
 
+def dump(info, f):
+    """bundle.json: a line per key of the object, and within `taps`, `samples` and `floors` a line per entry."""
+    f.write("{")
+    for i, (key, value) in enumerate(info.items()):
+        f.write((",\n" if i else "\n") + json.dumps(key) + ": " + _lines(value, long=key in ("taps", "samples", "floors")))
+    f.write("\n}\n")
+
+
+def _lines(value, long):
+    def text(v):
+        return json.dumps(v, ensure_ascii=False, allow_nan=False)
+    if not long:
+        return text(value)
+    if isinstance(value, list):
+        return "[\n" + ",\n".join(" " + text(v) for v in value) + "\n]"
+    return "{\n" + ",\n".join(f" {text(k)}: {text(v)}" for k, v in value.items()) + "\n}"
+
+
 class Writer:
     """Collects taps and writes a shard whenever `shard_bytes` of them have come together.
 
@@ -72,6 +90,7 @@ class Writer:
         name = self._shard_name()
         path = os.path.join(self.dir, name)
         save_file(self.pending, path)
+        os.chmod(path, 0o644)
         self.files[name] = file_sha256(path)
         self.pending, self.pending_bytes = {}, 0
 
@@ -80,8 +99,7 @@ class Writer:
         self._flush()
         head = {"format": FORMAT, "version": FORMAT_VERSION, "exporter": VERSION}
         with open(os.path.join(self.dir, "bundle.json"), "w", encoding="utf-8") as f:
-            json.dump(head | info | {"files": self.files, "taps": self.taps}, f, ensure_ascii=False, indent=1)
-            f.write("\n")
+            dump(head | info | {"files": self.files, "taps": self.taps}, f)
         os.chmod(self.dir, 0o755)
         if os.path.isdir(self.out):
             shutil.rmtree(self.out)
