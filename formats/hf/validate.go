@@ -15,7 +15,7 @@ var ErrUnsupported = errors.New("unsupported configuration")
 
 // Bounds of the sizes in a configuration. They lie far beyond any real model
 // and keep every product of them, the whole inventory's bytes included, within
-// 63 bits, and the inventory itself below 200 000 tensors.
+// 63 bits, and the inventory itself below 2^18 tensors.
 const (
 	maxWidth  = 1 << 20 // trunk widths, and heads·head_dim
 	maxHidden = 1 << 22 // hidden widths of MLP and FFN
