@@ -40,7 +40,7 @@ func dot[T element](x, w []T, add func(sum, a, b T) T) T {
 	return lane[0]
 }
 
-func rounded[T element](sum, a, b T) T { p := a * b; return sum + p }
+func rounded[T element](sum, a, b T) T { return sum + T(a*b) }
 
 func same[T element](a, b T) bool { return a == b || a != a && b != b }
 

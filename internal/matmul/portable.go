@@ -17,10 +17,8 @@ func portable[T element](out *tile[T], x *[tileRows][]T, w *[tileCols][]T, rows 
 func dot2[T element](x, v, w []T) (T, T) {
 	var a, b [lanes]T
 	whole := len(x) / lanes * lanes
-	if whole > 0 {
-		for l := 0; l < lanes; l += 4 {
-			dot2Lanes(a[l:l+4], b[l:l+4], x[l:whole], v[l:whole], w[l:whole])
-		}
+	for l := 0; l < lanes; l += 4 {
+		dot2Lanes((*[4]T)(a[l:]), (*[4]T)(b[l:]), x[:whole], v[:whole], w[:whole], l)
 	}
 	for l, x := range x[whole:] {
 		a[l] += T(x * v[whole+l])
@@ -29,31 +27,22 @@ func dot2[T element](x, v, w []T) (T, T) {
 	return sum(&a), sum(&b)
 }
 
-// dot2Lanes computes four lanes of both dot products. The slices begin at the
-// first of these lanes; their elements 16 apart belong to the same lane.
-// The conversions keep the compiler from fusing a product with its addition.
-func dot2Lanes[T element](a, b []T, x, v, w []T) {
+// dot2Lanes computes the four lanes from lane on, as many as the processor adds
+// at once. The conversions keep products from being fused with their addition.
+func dot2Lanes[T element](a, b *[4]T, x, v, w []T, lane int) {
 	var a0, a1, a2, a3, b0, b1, b2, b3 T
-	for {
-		x0, x1, x2, x3 := x[0], x[1], x[2], x[3]
-		a0 += T(x0 * v[0])
-		a1 += T(x1 * v[1])
-		a2 += T(x2 * v[2])
-		a3 += T(x3 * v[3])
-		b0 += T(x0 * w[0])
-		b1 += T(x1 * w[1])
-		b2 += T(x2 * w[2])
-		b3 += T(x3 * w[3])
-		if len(x) < lanes {
-			break
-		}
-		x, v, w = x[lanes:], v[lanes:], w[lanes:]
-		if len(x) < 4 {
-			break
-		}
+	for i := lane; i < len(x); i += lanes {
+		x, v, w := (*[4]T)(x[i:]), (*[4]T)(v[i:]), (*[4]T)(w[i:])
+		a0 += T(x[0] * v[0])
+		a1 += T(x[1] * v[1])
+		a2 += T(x[2] * v[2])
+		a3 += T(x[3] * v[3])
+		b0 += T(x[0] * w[0])
+		b1 += T(x[1] * w[1])
+		b2 += T(x[2] * w[2])
+		b3 += T(x[3] * w[3])
 	}
-	a[0], a[1], a[2], a[3] = a0, a1, a2, a3
-	b[0], b[1], b[2], b[3] = b0, b1, b2, b3
+	*a, *b = [4]T{a0, a1, a2, a3}, [4]T{b0, b1, b2, b3}
 }
 
 // sum adds the lanes by halves.
