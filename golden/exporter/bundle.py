@@ -32,18 +32,18 @@ def dump(info, f):
     """bundle.json: a line per key of the object, and within `taps`, `samples` and `floors` a line per entry."""
     f.write("{")
     for i, (key, value) in enumerate(info.items()):
-        f.write((",\n" if i else "\n") + json.dumps(key) + ": " + _lines(value, long=key in ("taps", "samples", "floors")))
+        f.write((",\n" if i else "\n") + json.dumps(key) + ":" + _lines(value, long=key in ("taps", "samples", "floors")))
     f.write("\n}\n")
 
 
 def _lines(value, long):
     def text(v):
-        return json.dumps(v, ensure_ascii=False, allow_nan=False)
+        return json.dumps(v, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     if not long:
         return text(value)
     if isinstance(value, list):
         return "[\n" + ",\n".join(" " + text(v) for v in value) + "\n]"
-    return "{\n" + ",\n".join(f" {text(k)}: {text(v)}" for k, v in value.items()) + "\n}"
+    return "{\n" + ",\n".join(f" {text(k)}:{text(v)}" for k, v in value.items()) + "\n}"
 
 
 class Writer:
