@@ -118,7 +118,7 @@ func ParseConfig(dit, vae []byte) (Config, error) {
 		return Config{}, err
 	}
 	c := Config{DiT: d, VAE: v}
-	return c, c.validate()
+	return c, c.validatePair()
 }
 
 // MarshalJSON writes every key of a cola_dit config.json, Extra included.

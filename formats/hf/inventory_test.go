@@ -165,10 +165,8 @@ func TestLargestInventory(t *testing.T) {
 	vae.VocabSize, vae.EncoderNumBlocks, vae.DecoderNumBlocks = maxVocab, maxBlocks, maxBlocks
 	vae.Dim, vae.FFNDim, vae.LatentDim, vae.PatchSize, vae.NumHeads = maxWidth, maxHidden, maxLatent, maxPatch, 1
 	cfg := Config{dit, vae}
-	for _, err := range []error{dit.validate(), vae.validate(), cfg.validate()} {
-		if err != nil {
-			t.Fatal(err)
-		}
+	if err := cfg.Validate(); err != nil {
+		t.Fatal(err)
 	}
 	inventory := cfg.Inventory()
 	if len(inventory) > 1<<18 {

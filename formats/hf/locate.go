@@ -92,7 +92,7 @@ func (c Checkpoint) ReadConfig() (cfg Config, raw Raw, err error) {
 	if cfg.VAE, raw.VAE, err = readConfig(c.VAEDir, ParseVAEConfig); err != nil {
 		return Config{}, Raw{}, err
 	}
-	if err := cfg.validate(); err != nil {
+	if err := cfg.validatePair(); err != nil {
 		return Config{}, Raw{}, fmt.Errorf("%s and %s: %w", c.DiTDir, c.VAEDir, err)
 	}
 	return cfg, raw, nil

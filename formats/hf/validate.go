@@ -151,7 +151,19 @@ func (c VAEConfig) valueRules() []rule {
 	}
 }
 
-func (c Config) validate() error {
+// Validate checks both configurations and that the models fit together, as
+// ParseConfig does.
+func (c Config) Validate() error {
+	if err := c.DiT.validate(); err != nil {
+		return err
+	}
+	if err := c.VAE.validate(); err != nil {
+		return err
+	}
+	return c.validatePair()
+}
+
+func (c Config) validatePair() error {
 	d, v := c.DiT, c.VAE
 	if d.TxtInChannels != v.LatentDim {
 		return fmt.Errorf("%w: %s txt_in_channels is %d and %s latent_dim is %d, want them equal: the models belong to different checkpoints",
