@@ -16,8 +16,10 @@
 //
 // This order is the same for any number of rows, columns and workers and any
 // position in the matrix, so that a batch gives bit for bit what its parts give
-// alone. float64, and float32 on processors without the instructions named
-// below, round each product before it is added.
+// alone. On amd64 with AVX2 and FMA, float32 products and additions are fused,
+// that is, rounded once; AVX-512 gives the same bits. Everywhere else, and in
+// float64, each product is rounded before it is added, so float32 results differ
+// in their last bits between the two kinds of processors.
 package matmul
 
 // element is a type of matrix elements.

@@ -60,13 +60,52 @@ func testOrder[T element](t *testing.T, add func(sum, a, b T) T) {
 }
 
 func TestOrderFloat64(t *testing.T) { testOrder(t, rounded[float64]) }
-func TestOrderFloat32(t *testing.T) { testOrder(t, rounded[float32]) }
+
+func TestOrderFloat32(t *testing.T) {
+	forEachKernel(t, func(t *testing.T, fused bool) {
+		if fused {
+			testOrder(t, fma)
+		} else {
+			testOrder(t, rounded[float32])
+		}
+	})
+}
+
+// forEachKernel runs test with each float32 kernel that this processor has.
+func forEachKernel(t *testing.T, test func(t *testing.T, fused bool)) {
+	defer func(k kernel[float32]) { fast = k }(fast)
+	for _, k := range append(fastKernels(), named{"portable", nil}) {
+		fast = k.kernel
+		t.Run(k.name, func(t *testing.T) { test(t, k.kernel != nil) })
+	}
+}
+
+// fma returns a·b + sum, rounded once. The product is exact in float64; where
+// the sum is not, it is rounded to odd, so that the second rounding errs nowhere.
+func fma(sum, a, b float32) float32 {
+	p, c := float64(a)*float64(b), float64(sum)
+	s := p + c
+	if math.IsInf(s, 0) || s != s {
+		return float32(s)
+	}
+	t := s - p
+	rest := (p - (s - t)) + (c - t) // Knuth's TwoSum
+	if bits := math.Float64bits(s); rest != 0 && bits&1 == 0 {
+		if (rest > 0) == (s > 0) {
+			bits++
+		} else {
+			bits--
+		}
+		s = math.Float64frombits(bits)
+	}
+	return float32(s)
+}
 
 // TestBitsDependOnTheRowsOnly multiplies single rows and columns, with many
 // workers, and expects the bits of the whole.
 func TestBitsDependOnTheRowsOnly(t *testing.T) {
-	t.Run("float32", testBits[float32])
 	t.Run("float64", testBits[float64])
+	forEachKernel(t, func(t *testing.T, _ bool) { testBits[float32](t) })
 }
 
 func testBits[T element](t *testing.T) {
@@ -98,8 +137,8 @@ func testBits[T element](t *testing.T) {
 // TestStridedTouchesItsRowsOnly fills everything outside the matrices with NaN:
 // one that is read shows in the product, one that is written is gone.
 func TestStridedTouchesItsRowsOnly(t *testing.T) {
-	t.Run("float32", testStrided[float32])
 	t.Run("float64", testStrided[float64])
+	forEachKernel(t, func(t *testing.T, _ bool) { testStrided[float32](t) })
 }
 
 func testStrided[T element](t *testing.T) {
@@ -141,6 +180,10 @@ func spread[T element](dense []T, rows, cols, ld int, fill T) (spaced, same []T)
 // TestNonFinite puts one NaN, infinity or overflow into one row: it must reach
 // all elements of that row and no other.
 func TestNonFinite(t *testing.T) {
+	forEachKernel(t, testNonFinite)
+}
+
+func testNonFinite(t *testing.T, _ bool) {
 	const rows, n, k = 5, 8, 37
 	inf := float32(math.Inf(1))
 	for _, special := range []float32{float32(math.NaN()), inf, -inf, math.MaxFloat32} {

@@ -2,8 +2,6 @@ package matmul
 
 const lanes = 16
 
-func choose[T element]() kernel[T] { return portable[T] }
-
 // portable is the kernel in plain Go.
 func portable[T element](out *tile[T], x *[tileRows][]T, w *[tileCols][]T, rows int) {
 	for r := range rows {

@@ -19,6 +19,34 @@ type tile[T element] [tileRows * tileCols]T
 // of w, in the package's order of summation. All rows are of the same length.
 type kernel[T element] func(out *tile[T], x *[tileRows][]T, w *[tileCols][]T, rows int)
 
+// named is a float32 kernel and the instructions that it is made of.
+type named struct {
+	name string
+	kernel[float32]
+}
+
+// fast is the float32 kernel in use, nil where there is only the portable one.
+var fast = func() kernel[float32] {
+	if kernels := fastKernels(); len(kernels) > 0 {
+		return kernels[0].kernel
+	}
+	return nil
+}()
+
+func choose[T element]() kernel[T] {
+	if k, ok := any(fast).(kernel[T]); ok && k != nil {
+		return k
+	}
+	return portable[T]
+}
+
+// scratch is a worker's own memory.
+type scratch[T element] struct {
+	out tile[T]
+	x   [tileRows][]T
+	w   [tileCols][]T
+}
+
 const (
 	panelBytes = 256 << 10 // of x, to stay in the second-level cache
 	blockCols  = 8 * tileCols
@@ -63,33 +91,32 @@ func (p *product[T]) run(workers int) {
 // work does tasks until none is left. Blocks of w go by in order, so that
 // workers share what they read.
 func (p *product[T]) work(tasks int) {
+	var s scratch[T]
 	for {
 		t := int(p.next.Add(1)) - 1
 		if t >= tasks {
 			return
 		}
-		p.task(t%p.panels*p.panelRows, t/p.panels*blockCols)
+		p.task(&s, t%p.panels*p.panelRows, t/p.panels*blockCols)
 	}
 }
 
-// task computes the part of dst that begins at row and col.
-func (p *product[T]) task(row, col int) {
+// task computes the part of dst that begins at row and col. Where a tile sticks
+// out of it, its last row of x or w stands in for those that are not there.
+func (p *product[T]) task(s *scratch[T], row, col int) {
 	rowEnd, colEnd := min(row+p.panelRows, p.rows), min(col+blockCols, p.n)
-	var x [tileRows][]T
-	var w [tileCols][]T
 	for c := col; c < colEnd; c += tileCols {
-		for i := range w {
-			w[i] = p.w.row(min(c+i, colEnd-1)) // the last row stands in for those beyond it
+		for i := range s.w {
+			s.w[i] = p.w.row(min(c+i, colEnd-1))
 		}
 		for r := row; r < rowEnd; r += tileRows {
 			rows := min(tileRows, rowEnd-r)
-			for i := range x {
-				x[i] = p.x.row(r + min(i, rows-1))
+			for i := range s.x {
+				s.x[i] = p.x.row(min(r+i, rowEnd-1))
 			}
-			var out tile[T]
-			p.kernel(&out, &x, &w, rows)
+			p.kernel(&s.out, &s.x, &s.w, rows)
 			for i := range rows {
-				copy(p.dst.row(r + i)[c:colEnd], out[i*tileCols:(i+1)*tileCols])
+				copy(p.dst.row(r + i)[c:colEnd], s.out[i*tileCols:(i+1)*tileCols])
 			}
 		}
 	}
