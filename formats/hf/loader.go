@@ -21,8 +21,8 @@ var torchTypes = map[string]dtype.Type{
 // loads the model: the key dtype, or torch_dtype where that is absent or null.
 // Stored values of a wider type are rounded to it, whatever they are computed
 // in afterwards; buffers (the rotary frequencies) keep their stored values. ok
-// is false where neither key is set: then the type of the first tensor of the
-// first file counts.
+// is false where neither key is set: then all are cast to the floating-point
+// type of the alphabetically first such tensor in the alphabetically first file.
 func (c DiTConfig) LoadType() (t dtype.Type, ok bool) { return loadType(c.Extra) }
 
 // LoadType returns what DiTConfig.LoadType does, for the VAE.
