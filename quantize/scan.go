@@ -1,0 +1,40 @@
+package quantize
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"colakit/formats/dtype"
+)
+
+// Scan says whether data, elements of the float type t, holds a NaN or an Inf,
+// and whether it is nothing but zeros. It works on the codes, several at a time.
+func Scan(data []byte, t dtype.Type) (finite, zero bool, err error) {
+	m, ok := masks[t]
+	if !ok || len(data)%t.Size() != 0 {
+		return false, false, fmt.Errorf("%d bytes are no elements of type %v", len(data), t)
+	}
+	var carries, magnitudes uint64
+	for ; len(data) >= 8; data = data[8:] {
+		w := binary.LittleEndian.Uint64(data)
+		carries |= w&m.exponent + m.step
+		magnitudes |= w &^ m.sign
+	}
+	var rest [8]byte
+	copy(rest[:], data)
+	w := binary.LittleEndian.Uint64(rest[:])
+	carries |= w&m.exponent + m.step
+	magnitudes |= w &^ m.sign
+	return carries&m.sign == 0, magnitudes == 0, nil
+}
+
+// laneMasks hold a code's fields, repeated over 64 bits. An exponent of ones
+// alone, that of NaN and Inf, carries into the sign when its lowest bit is added.
+type laneMasks struct{ sign, exponent, step uint64 }
+
+var masks = map[dtype.Type]laneMasks{
+	dtype.F64:  {1 << 63, 0x7ff << 52, 1 << 52},
+	dtype.F32:  {0x8000_0000_8000_0000, 0x7f80_0000_7f80_0000, 0x0080_0000_0080_0000},
+	dtype.F16:  {0x8000_8000_8000_8000, 0x7c00_7c00_7c00_7c00, 0x0400_0400_0400_0400},
+	dtype.BF16: {0x8000_8000_8000_8000, 0x7f80_7f80_7f80_7f80, 0x0080_0080_0080_0080},
+}
