@@ -6,41 +6,57 @@ import (
 	"colakit/formats/dtype"
 )
 
+// Cast is what happens to a tensor's elements.
+type Cast struct {
+	From dtype.Type // in the source
+	// Load is the type to which the model's own loader rounds them, whatever is
+	// computed in afterwards; Invalid where it does not.
+	Load dtype.Type
+	To   Scheme
+}
+
+// Largest returns the largest finite magnitude that survives the cast.
+func (c Cast) Largest() float64 {
+	limit := largest(c.To.Type)
+	if c.Load != dtype.Invalid {
+		limit = min(limit, largest(c.Load))
+	}
+	return limit
+}
+
 // blockElements is the number of elements converted and measured at a time: few
 // enough that source, result and the values in between stay in the first cache.
 const blockElements = 1024
 
-// Convert stores the elements of src, of the float type from, into dst as the
-// scheme says, and returns the tally of the tile. The tile's first element is
-// number first of its tensor. An error means lengths or types that do not fit;
-// elements that can't be stored are in the tally.
-func Convert(dst []byte, s Scheme, src []byte, from dtype.Type, first int64) (Tally, error) {
-	n := len(dst) / s.Type.Size()
-	if !from.Float() || n*s.Type.Size() != len(dst) || n*from.Size() != len(src) {
-		return Tally{}, fmt.Errorf("%d bytes of %v are not stored in %d bytes of %v", len(src), from, len(dst), s)
+// Convert casts the elements of src into dst and returns the tally of the tile.
+// The tile's first element is number first of its tensor. An error means lengths
+// or types that do not fit; elements that can't be stored are in the tally.
+func Convert(dst, src []byte, c Cast, first int64) (Tally, error) {
+	n := len(dst) / c.To.Type.Size()
+	if !c.From.Float() || n*c.To.Type.Size() != len(dst) || n*c.From.Size() != len(src) {
+		return Tally{}, fmt.Errorf("%d bytes of %v are not stored in %d bytes of %v", len(src), c.From, len(dst), c.To)
 	}
-	c := conversion{dst: dst, src: src, to: s.Type, from: from, tally: newTally(s)}
+	tile := conversion{Cast: c, dst: dst, src: src, tally: Tally{limit: c.Largest()}}
 	for at := 0; at < n; at += blockElements {
-		k := min(blockElements, n-at)
-		if err := c.block(at, at+k, first); err != nil {
+		if err := tile.block(at, min(at+blockElements, n), first); err != nil {
 			return Tally{}, err
 		}
 	}
-	return c.tally, nil
+	return tile.tally, nil
 }
 
 // conversion is that of one tile.
 type conversion struct {
+	Cast
 	dst, src []byte
-	to, from dtype.Type
 	tally    Tally
 }
 
 // block converts elements i…j−1 of the tile.
 func (c *conversion) block(i, j int, first int64) error {
-	dst := c.dst[i*c.to.Size() : j*c.to.Size()]
-	src := c.src[i*c.from.Size() : j*c.from.Size()]
-	if c.from == dtype.F64 {
+	dst := c.dst[i*c.To.Type.Size() : j*c.To.Type.Size()]
+	src := c.src[i*c.From.Size() : j*c.From.Size()]
+	if c.From == dtype.F64 {
 		return c.float64s(dst, src, first+int64(i))
 	}
 	return c.float32s(dst, src, first+int64(i))
@@ -48,18 +64,23 @@ func (c *conversion) block(i, j int, first int64) error {
 
 // float32s converts from the types that float32 holds exactly.
 func (c *conversion) float32s(dst, src []byte, first int64) error {
-	var source, decoded [blockElements]float32
-	x := source[:len(src)/c.from.Size()]
-	if err := dtype.Float32s(x, src, c.from); err != nil {
+	var source, loaded, decoded [blockElements]float32
+	x := source[:len(src)/c.From.Size()]
+	if err := dtype.Float32s(x, src, c.From); err != nil {
 		return err
 	}
-	if err := dtype.FromFloat32s(dst, x, c.to); err != nil {
+	z := x // as loaded
+	if c.Load == dtype.F16 || c.Load == dtype.BF16 {
+		z = loaded[:len(x)]
+		round(z, x, c.Load)
+	}
+	if err := dtype.FromFloat32s(dst, z, c.To.Type); err != nil {
 		return err
 	}
-	y := x // as stored
-	if c.to != dtype.F32 {
+	y := z // as stored
+	if c.To.Type != dtype.F32 {
 		y = decoded[:len(x)]
-		if err := dtype.Float32s(y, dst, c.to); err != nil {
+		if err := dtype.Float32s(y, dst, c.To.Type); err != nil {
 			return err
 		}
 	}
@@ -68,17 +89,43 @@ func (c *conversion) float32s(dst, src []byte, first int64) error {
 }
 
 func (c *conversion) float64s(dst, src []byte, first int64) error {
-	var source, decoded [blockElements]float64
-	x, y := source[:len(src)/c.from.Size()], decoded[:len(src)/c.from.Size()]
-	if err := dtype.Float64s(x, src, c.from); err != nil {
+	var source, loaded, decoded [blockElements]float64
+	x, y := source[:len(src)/c.From.Size()], decoded[:len(src)/c.From.Size()]
+	if err := dtype.Float64s(x, src, dtype.F64); err != nil {
 		return err
 	}
-	if err := dtype.FromFloat64s(dst, x, c.to); err != nil {
+	z := x
+	if c.Load != dtype.Invalid && c.Load != dtype.F64 {
+		z = loaded[:len(x)]
+		round64(z, x, c.Load)
+	}
+	if err := dtype.FromFloat64s(dst, z, c.To.Type); err != nil {
 		return err
 	}
-	if err := dtype.Float64s(y, dst, c.to); err != nil {
+	if err := dtype.Float64s(y, dst, c.To.Type); err != nil {
 		return err
 	}
 	measure(&c.tally, x, y, first)
 	return nil
+}
+
+// round sets z to x rounded to F16 or BF16.
+func round(z, x []float32, to dtype.Type) {
+	if to == dtype.BF16 {
+		for i, v := range x {
+			z[i] = dtype.RoundBF16(v)
+		}
+		return
+	}
+	for i, v := range x {
+		z[i] = dtype.F16ToFloat32(dtype.Float32ToF16(v))
+	}
+}
+
+// round64 sets z to x rounded once to a narrower type.
+func round64(z, x []float64, to dtype.Type) {
+	var codes [4 * blockElements]byte
+	narrow := codes[:len(x)*to.Size()]
+	_ = dtype.FromFloat64s(narrow, x, to) // the sizes fit
+	_ = dtype.Float64s(z, narrow, to)
 }

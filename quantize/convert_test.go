@@ -47,7 +47,7 @@ func weights(n int) []float64 {
 func convert(t testing.TB, s Scheme, src []byte, from dtype.Type) ([]byte, Tally) {
 	t.Helper()
 	dst := make([]byte, len(src)/from.Size()*s.Type.Size())
-	tally, err := Convert(dst, s, src, from, 0)
+	tally, err := Convert(dst, src, Cast{From: from, To: s}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func TestTilesAdd(t *testing.T) {
 	for _, i := range []int{5, 0, 10, 3, 9, 1, 8, 2, 7, 4, 6} {
 		from, to := i*tile, min((i+1)*tile, len(src)/4)
 		var err error
-		if tallies[i], err = Convert(dst[2*from:2*to], F16, src[4*from:4*to], dtype.F32, int64(from)); err != nil {
+		if tallies[i], err = Convert(dst[2*from:2*to], src[4*from:4*to], Cast{From: dtype.F32, To: F16}, int64(from)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -207,11 +207,44 @@ func TestUnderflow(t *testing.T) {
 	}
 }
 
+// TestLoad rounds as the model's loader does, before storing: in two steps where
+// that differs from one, and measured against the source.
+func TestLoad(t *testing.T) {
+	for _, c := range []struct {
+		cast    Cast
+		x, want float64
+	}{
+		{Cast{dtype.F32, dtype.BF16, F32}, 1.01, 1.0078125},
+		{Cast{dtype.F32, dtype.F16, F32}, 1.0001, 1},
+		{Cast{dtype.F16, dtype.BF16, F16}, 1.001, 1},
+		{Cast{dtype.BF16, dtype.F16, BF16}, 0x1p-30, 0},
+		{Cast{dtype.F64, dtype.BF16, F32}, 1.01, 1.0078125},
+		{Cast{dtype.F64, dtype.F32, F16}, 1 + 0x1p-11 + 0x1p-40, 1}, // straight to F16 it were 1+2⁻¹⁰
+		{Cast{dtype.F64, dtype.Invalid, F16}, 1 + 0x1p-11 + 0x1p-40, 1 + 0x1p-10},
+		{Cast{dtype.F64, dtype.F64, F16}, 1 + 0x1p-11 + 0x1p-40, 1 + 0x1p-10},
+		{Cast{dtype.F32, dtype.F64, F32}, 1.01, float64(float32(1.01))},
+	} {
+		src := encode(t, []float64{c.x}, c.cast.From)
+		dst := make([]byte, c.cast.To.Type.Size())
+		tally, err := Convert(dst, src, c.cast, 0)
+		got := decode(t, dst, c.cast.To.Type)[0]
+		lost := math.Abs(got - decode(t, src, c.cast.From)[0])
+		if err != nil || got != c.want || tally.Figures().MaxAbs != lost {
+			t.Errorf("%+v: %v becomes %v with error %v, want %v with %v (%v)", c.cast, c.x, got, tally.Figures().MaxAbs, c.want, lost, err)
+		}
+	}
+	src := encode(t, []float64{1e5}, dtype.F32)
+	tally, err := Convert(make([]byte, 4), src, Cast{dtype.F32, dtype.F16, F32}, 0)
+	if err != nil || tally.Overflow.Count != 1 {
+		t.Errorf("1e5 loaded as f16: %d overflows, %v", tally.Overflow.Count, err)
+	}
+}
+
 func TestConvertRefuses(t *testing.T) {
 	for name, err := range map[string]error{
-		"short source":      second(Convert(make([]byte, 8), F32, make([]byte, 4), dtype.F32, 0)),
-		"half an element":   second(Convert(make([]byte, 3), F16, make([]byte, 4), dtype.F32, 0)),
-		"integers":          second(Convert(make([]byte, 4), F32, make([]byte, 4), dtype.I32, 0)),
+		"short source":      second(Convert(make([]byte, 8), make([]byte, 4), Cast{From: dtype.F32, To: F32}, 0)),
+		"half an element":   second(Convert(make([]byte, 3), make([]byte, 4), Cast{From: dtype.F32, To: F16}, 0)),
+		"integers":          second(Convert(make([]byte, 4), make([]byte, 4), Cast{From: dtype.I32, To: F32}, 0)),
 		"unknown type name": second(ParseScheme("f64")),
 		"statistics":        second(Describe(make([]byte, 3), dtype.F16)),
 	} {
@@ -276,7 +309,7 @@ func BenchmarkConvert(b *testing.B) {
 		b.Run(s.String(), func(b *testing.B) {
 			b.SetBytes(int64(len(src)))
 			for b.Loop() {
-				if _, err := Convert(dst, s, src, dtype.F32, 0); err != nil {
+				if _, err := Convert(dst, src, Cast{From: dtype.F32, To: s}, 0); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -2,6 +2,7 @@ package quantize
 
 import (
 	"fmt"
+	"math"
 
 	"colakit/formats/dtype"
 )
@@ -42,13 +43,15 @@ func (s *Scheme) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// Largest returns the largest finite magnitude of a stored element.
-func (s Scheme) Largest() float64 {
-	switch s.Type {
+// largest returns the largest finite magnitude of a float type.
+func largest(t dtype.Type) float64 {
+	switch t {
 	case dtype.F16:
 		return 65504
 	case dtype.BF16:
 		return 0x1.fep127
+	case dtype.F32:
+		return math.MaxFloat32
 	}
-	return 0x1.fffffep127
+	return math.MaxFloat64
 }

@@ -27,7 +27,7 @@ func (o *Occurrence) add(later Occurrence) {
 // zero Tally is that of no elements.
 type Tally struct {
 	NaN, Inf Occurrence
-	Overflow Occurrence // finite, beyond the scheme's largest value
+	Overflow Occurrence // finite, beyond Cast.Largest
 
 	elements              int64
 	underflow             int64
@@ -36,8 +36,6 @@ type Tally struct {
 	maxAbsIndex           int64
 	limit                 float64
 }
-
-func newTally(s Scheme) Tally { return Tally{limit: s.Largest()} }
 
 func (t *Tally) add(b block, elements int, first int64) {
 	t.elements += int64(elements)
