@@ -54,6 +54,7 @@ func (t *Tokenizer) readAdded(f *file) error {
 // matcher finds added tokens in a text: a trie over the bytes of their contents.
 type matcher struct {
 	classes *classes
+	first   [256]bool // bytes that a content begins with
 	nodes   []trieNode
 	tokens  map[int32]addedToken
 }
@@ -83,6 +84,7 @@ func (m *matcher) add(index int32, a addedToken) {
 	}
 	m.nodes[at].token = index
 	m.tokens[index] = a
+	m.first[a.Content[0]] = true
 }
 
 // longest returns the longest token that s begins with, and its length; absent
@@ -112,6 +114,10 @@ func (m *matcher) longest(s string) (token int32, length int) {
 func (m *matcher) cut(s string, token func(int32), rest func(string)) {
 	from := 0 // what lies before has been handed over
 	for at := 0; at < len(s) && len(m.tokens) > 0; {
+		if !m.first[s[at]] {
+			at++
+			continue
+		}
 		index, n := m.longest(s[at:])
 		if index == absent {
 			at++

@@ -1,14 +1,12 @@
 package tokenizer
 
-import "sync/atomic"
+import (
+	"math"
+	"sync/atomic"
+)
 
 // absent stands for no token.
 const absent = -1
-
-type pair struct{ left, right int32 }
-
-// merge says what a pair of tokens becomes; a lower rank goes first.
-type merge struct{ rank, token int32 }
 
 // States of a token of the vocabulary as a word of a text.
 const (
@@ -44,18 +42,84 @@ func (e *encoder) learn(w string, index int32) {
 	atomic.StoreUint32(&e.t.whole[index], state)
 }
 
+// A word of up to shortWord bytes is merged by looking through its pairs for the one
+// that goes first, a longer one with a heap: n² and n·log n steps, same result.
+const shortWord = 32
+
+// merge appends the tokens of a word after its pairs have been joined in order of
+// rank, leftmost first.
+func (e *encoder) merge(w string) {
+	if len(w) <= shortWord {
+		e.mergeShort(w)
+		return
+	}
+	e.mergeLong(w)
+}
+
+// none is the merge of pairs that have none; every other goes before it.
+var none = merge{rank: math.MaxInt32, token: absent}
+
+func (e *encoder) mergeShort(w string) {
+	var pairs [shortWord]merge // pairs[i] is what tokens i and i+1 become
+	from := len(e.out)
+	e.spell(w)
+	tokens := e.out[from:]
+	for i := range len(tokens) - 1 {
+		pairs[i] = e.pair(tokens[i], tokens[i+1])
+	}
+	for n := len(tokens) - 1; n > 0; n-- { // n pairs are left
+		first := 0
+		for i := 1; i < n; i++ {
+			if pairs[i].rank < pairs[first].rank {
+				first = i
+			}
+		}
+		if pairs[first] == none {
+			break
+		}
+		tokens[first] = pairs[first].token
+		tokens = append(tokens[:first+1], tokens[first+2:]...)
+		copy(pairs[first:n-1], pairs[first+1:n])
+		if first > 0 {
+			pairs[first-1] = e.pair(tokens[first-1], tokens[first])
+		}
+		if first+1 < len(tokens) {
+			pairs[first] = e.pair(tokens[first], tokens[first+1])
+		}
+	}
+	e.out = e.out[:from+len(tokens)]
+}
+
+func (e *encoder) pair(left, right int32) merge {
+	if m, ok := e.t.merges.get(pair{left, right}); ok {
+		return m
+	}
+	return none
+}
+
+// spell appends the one-byte tokens of a word.
+func (e *encoder) spell(w string) {
+	for i := range len(w) {
+		token := e.t.alphabet[w[i]]
+		if token == absent {
+			if e.t.unknown == absent || e.t.fuseUnknown && i > 0 && e.t.alphabet[w[i-1]] == absent {
+				continue
+			}
+			token = e.t.unknown
+		}
+		e.out = append(e.out, token)
+	}
+}
+
 // part is a token of a word that is being merged, linked to its neighbours by
 // position. A part that was joined to the one before it is absent.
 type part struct{ token, prev, next int32 }
 
-// merge joins the pairs of a word in order of rank, leftmost first, and appends the
-// tokens that are left.
-func (e *encoder) merge(w string) {
-	e.partsOf(w)
-	e.queue = e.queue[:0]
-	for i := range e.parts {
-		e.propose(int32(i))
-	}
+func (e *encoder) mergeLong(w string) {
+	from := len(e.out)
+	e.spell(w)
+	e.link(e.out[from:])
+	e.out = e.out[:from]
 	for len(e.queue) > 0 {
 		c := e.queue.pop()
 		left := &e.parts[c.at]
@@ -71,22 +135,17 @@ func (e *encoder) merge(w string) {
 	}
 }
 
-// partsOf fills e.parts with the one-byte tokens of a word.
-func (e *encoder) partsOf(w string) {
-	e.parts = e.parts[:0]
-	for i := range len(w) {
-		token := e.t.alphabet[w[i]]
-		if token == absent {
-			if e.t.unknown == absent || e.t.fuseUnknown && i > 0 && e.t.alphabet[w[i-1]] == absent {
-				continue
-			}
-			token = e.t.unknown
-		}
-		at := int32(len(e.parts))
-		e.parts = append(e.parts, part{token: token, prev: at - 1, next: at + 1})
+// link fills e.parts with tokens and e.queue with their pairs.
+func (e *encoder) link(tokens []int32) {
+	e.parts, e.queue = e.parts[:0], e.queue[:0]
+	for i, token := range tokens {
+		e.parts = append(e.parts, part{token: token, prev: int32(i - 1), next: int32(i + 1)})
 	}
 	if n := len(e.parts); n > 0 {
 		e.parts[n-1].next = absent
+	}
+	for i := range e.parts {
+		e.propose(int32(i))
 	}
 }
 
@@ -112,7 +171,7 @@ func (e *encoder) propose(at int32) {
 		return
 	}
 	p := pair{left.token, e.parts[left.next].token}
-	if m, ok := e.t.merges[p]; ok {
+	if m, ok := e.t.merges.get(p); ok {
 		e.queue.push(candidate{merge: m, at: at, pair: p})
 	}
 }

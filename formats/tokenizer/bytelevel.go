@@ -27,25 +27,26 @@ var charBytes = func() (bytes [256 + 68]uint16) {
 	return bytes
 }()
 
-// tokenBytes returns the bytes that a token of the vocabulary stands for. ok is
-// false when it has a character outside the alphabet; it then stands for itself.
-func tokenBytes(token string) (text string, ok bool) {
-	i := 0
-	for i < len(token) && token[i] >= '!' && token[i] <= '~' {
-		i++
-	}
-	if i == len(token) {
-		return token, true
-	}
-	out := make([]byte, i, len(token))
-	copy(out, token)
-	for _, r := range token[i:] {
+// appendToken appends the bytes that a token of the vocabulary stands for to dst. ok
+// is false when it has a character outside the alphabet: it then stands for itself.
+func appendToken(dst []byte, token string) (text []byte, ok bool) {
+	for _, r := range token {
 		if r >= rune(len(charBytes)) || charBytes[r] == 0 {
-			return token, false
+			return nil, false
 		}
-		out = append(out, byte(charBytes[r]-1))
+		dst = append(dst, byte(charBytes[r]-1))
 	}
-	return string(out), true
+	return dst, true
+}
+
+// tokenText is appendToken to a string that shares the token's memory where it can.
+func tokenText(token string) (text string, ok bool) {
+	var buffer [64]byte
+	b, ok := appendToken(buffer[:0], token)
+	if !ok || string(b) == token {
+		return token, ok
+	}
+	return string(b), true
 }
 
 // repair replaces every maximal part of an ill-formed UTF-8 sequence by U+FFFD: the

@@ -10,11 +10,11 @@ type Tokenizer struct {
 	vocabulary
 	classes *classes
 
-	alphabet     [256]int32     // byte → its token, or absent
-	merges       map[pair]merge // by index
-	ignoreMerges bool           // a word that is a token stays whole
-	unknown      int32          // the token for a byte without one, or absent
-	fuseUnknown  bool           // one unknown token for several such bytes in a row
+	alphabet     [256]int32 // byte → its token, or absent
+	merges       mergeTable // by index
+	ignoreMerges bool       // a word that is a token stays whole
+	unknown      int32      // the token for a byte without one, or absent
+	fuseUnknown  bool       // one unknown token for several such bytes in a row
 
 	exact, normalized *matcher // added tokens, in the order in which they are looked for
 	pre               preTokenizer

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"math"
+	"strconv"
 	"strings"
 
 	"colakit/formats/tensor"
@@ -23,61 +24,68 @@ type vocabulary struct {
 
 // readVocabulary reads model.vocab: {"token": id, …}.
 func (t *Tokenizer) readVocabulary(f *file) error {
-	if !isSet(f.Model.Vocab) {
-		return tensor.Damagedf("model.vocab is missing")
-	}
-	// An entry takes five bytes of JSON at least: `"":0,`.
-	entries := bytes.Count(f.Model.Vocab, []byte(":"))
-	v := &t.vocabulary
-	v.index = make(map[int32]int32, entries)
-	v.words = make(map[string]int32, entries)
-	v.others = map[string]int32{}
-	if err := v.readTokens(f.Model.Vocab); err != nil {
+	tokens, ids, err := vocabularyEntries(f.Model.Vocab)
+	if err != nil {
 		return err
+	}
+	v := &t.vocabulary
+	v.ids = make([]int32, 0, len(ids)+len(f.AddedTokens))
+	v.texts = make([]string, 0, cap(v.ids))
+	v.special = make([]bool, 0, cap(v.ids))
+	v.index = make(map[int32]int32, cap(v.ids))
+	v.words = make(map[string]int32, cap(v.ids))
+	v.others = map[string]int32{}
+	for i, token := range tokens {
+		if err := v.add(token, ids[i]); err != nil {
+			return err
+		}
 	}
 	v.base = len(v.ids)
 	return t.readAlphabet(f.Model)
 }
 
-func (v *vocabulary) readTokens(raw json.RawMessage) error {
+// vocabularyEntries returns the tokens and ids of model.vocab in file order.
+func vocabularyEntries(raw json.RawMessage) (tokens []string, ids []int32, err error) {
 	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
 	if open, err := d.Token(); err != nil || open != json.Delim('{') {
-		return tensor.Damagedf("model.vocab is not an object of token: id")
+		return nil, nil, tensor.Damagedf("model.vocab is missing or not an object of token: id")
 	}
 	for d.More() {
 		name, err := d.Token()
 		if err != nil {
-			return tensor.Damagedf("model.vocab: %w", err)
+			return nil, nil, tensor.Damagedf("model.vocab: %w", err)
 		}
-		var id int64
-		if err := d.Decode(&id); err != nil {
-			return tensor.Damagedf("model.vocab: the id of %q: %w", name, err)
+		value, err := d.Token()
+		if err != nil {
+			return nil, nil, tensor.Damagedf("model.vocab: the id of %q: %w", name, err)
 		}
-		if err := v.add(name.(string), id); err != nil {
-			return err
+		number, _ := value.(json.Number)
+		id, err := strconv.ParseInt(number.String(), 10, 32)
+		if err != nil || id < 0 {
+			return nil, nil, tensor.Damagedf("model.vocab: the id of %q is %v, wanted a number from 0 to %d", name, value, math.MaxInt32)
 		}
+		tokens, ids = append(tokens, name.(string)), append(ids, int32(id))
 	}
-	return nil
+	return tokens, ids, nil
 }
 
-func (v *vocabulary) add(token string, id int64) error {
-	if id < 0 || id > math.MaxInt32 {
-		return tensor.Damagedf("model.vocab: the id of %q is %d, wanted 0 to %d", token, id, math.MaxInt32)
-	}
-	if other, ok := v.index[int32(id)]; ok {
+func (v *vocabulary) add(token string, id int32) error {
+	if other, ok := v.index[id]; ok {
 		return tensor.Damagedf("model.vocab: %q and %q both have id %d", v.texts[other], token, id)
 	}
-	if _, ok := v.lookup(token); ok {
+	before := len(v.words) + len(v.others)
+	v.append(token, id)
+	if len(v.words)+len(v.others) == before {
 		return tensor.Damagedf("model.vocab: %q is there twice", token)
 	}
-	v.append(token, int32(id))
 	return nil
 }
 
-// append adds a token that is not in the vocabulary yet and returns its index.
+// append adds a token and returns its index.
 func (v *vocabulary) append(token string, id int32) int32 {
 	index := int32(len(v.ids))
-	text, ok := tokenBytes(token)
+	text, ok := tokenText(token)
 	if ok {
 		v.words[text] = index
 	} else {
@@ -91,13 +99,13 @@ func (v *vocabulary) append(token string, id int32) int32 {
 }
 
 // lookup finds a token by what the file calls it.
-func (v *vocabulary) lookup(token string) (int32, bool) {
-	text, ok := tokenBytes(token)
-	m := v.words
-	if !ok {
-		m = v.others
+func (v *vocabulary) lookup(token string) (index int32, ok bool) {
+	var buffer [64]byte
+	if text, ok := appendToken(buffer[:0], token); ok {
+		index, ok = v.words[string(text)]
+		return index, ok
 	}
-	index, ok := m[text]
+	index, ok = v.others[token]
 	return index, ok
 }
 
@@ -140,7 +148,7 @@ func (t *Tokenizer) readMerges(f *file) error {
 	if err != nil {
 		return err
 	}
-	t.merges = make(map[pair]merge, len(pairs))
+	t.merges = newMergeTable(len(pairs))
 	for rank, p := range pairs {
 		left, right := p[0], p[1]
 		var index [3]int32
@@ -150,7 +158,7 @@ func (t *Tokenizer) readMerges(f *file) error {
 				return tensor.Damagedf("model.merges[%d] joins %q and %q: model.vocab does not hold %q", rank, left, right, token)
 			}
 		}
-		t.merges[pair{index[0], index[1]}] = merge{rank: int32(rank), token: index[2]}
+		t.merges.put(pair{index[0], index[1]}, merge{rank: int32(rank), token: index[2]})
 	}
 	t.whole = make([]uint32, len(t.ids))
 	return nil
