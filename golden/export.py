@@ -77,6 +77,8 @@ def main(argv=None):
         if options.debug:
             raise
         return fail(err, err.code)
+    except ImportError as err:
+        return fail(f"{err}; install golden/requirements.txt", 2)
     except KeyboardInterrupt:
         return fail("interrupted", 130)
     except Exception as err:

@@ -4,11 +4,11 @@
 #   COLA_DLM=DIR golden/regenerate.sh [OUT]
 #
 # COLA_DLM       the folder that holds the package cola_dlm, unless it can be imported without
-# COLAKIT_PYTHON a Python with golden/requirements.txt; without it golden/.venv is made
+# COLAKIT_PYTHON a Python with golden/requirements.txt; without it .venv is made
 set -euo pipefail
+out=$(realpath -m "${1:-$(dirname "$0")/bundles}")
 cd "$(dirname "$0")"
-out=${1:-bundles}
-python=${COLAKIT_PYTHON:-.venv/bin/python}
+python=${COLAKIT_PYTHON:-../.venv/bin/python}
 work=
 
 main() {
@@ -29,16 +29,11 @@ main() {
 
 prepare() {
 	if [ -z "${COLAKIT_PYTHON:-}" ] && [ ! -x "$python" ]; then
-		echo "regenerate.sh: making golden/.venv from golden/requirements.txt" >&2
-		python3 -m venv .venv
+		echo "regenerate.sh: making .venv from golden/requirements.txt" >&2
+		python3 -m venv ../.venv
 		"$python" -m pip install --quiet -r requirements.txt
 	fi
-	export PYTHONPATH=${COLA_DLM:-}${COLA_DLM:+${PYTHONPATH:+:}}${PYTHONPATH:-}
 	unset COLA_INFER_PER_SAMPLE_NOISE_SEED
-	if ! "$python" -c 'import cola_dlm' 2>/dev/null; then
-		echo "regenerate.sh: cannot import cola_dlm; get the public repository ByteDance-Seed/Cola-DLM and set COLA_DLM to its folder" >&2
-		exit 2
-	fi
 }
 
 # export_to OUT CONTRACT PROMPTS SETTING...

@@ -6,40 +6,49 @@ from .recorder import OPS
 
 
 class Attention:
-    """Shared by all attention modules; `current` is the one that runs."""
+    """Knows which attention module runs; Loop tells it of the softmax and of the fused product."""
 
     def __init__(self):
-        self.current = None
+        self.running = None
 
-    def wrap(self, module, recorder, path, output=True):
-        """Makes `module.slow_attn` known while it runs. With `output`, its result is recorded as `<path>.attn`."""
+    def watch(self, module, recorder, path):
+        """Records the scores of `module`, which computes them in slow_attn, as `<path>.scores`."""
         real = module.slow_attn
 
-        def slow_attn(*args, **kwargs):
-            self.current = _Call(recorder, path, kwargs.get("attn_mask"))
+        def slow_attn(*args, attn_mask=None, **kwargs):
+            outer, self.running = self.running, _Call(recorder, path, attn_mask)
             try:
-                result = real(*args, **kwargs)
+                return real(*args, attn_mask=attn_mask, **kwargs)
             finally:
-                self.current = None
-            if output:
-                recorder.record(path + ".attn", lambda: _joined(result), OPS)
+                self.running = outer
+        module.slow_attn = slow_attn
+
+    def watch_heads(self, module, recorder, path):
+        """Records also the heads' output, as `<path>.attn`, whichever backend computes it.
+
+        The DiT widens that output before its projection narrows it again; the value recorded is the narrow one.
+        """
+        self.watch(module, recorder, path)
+        product = module.slow_attn
+
+        def slow_attn(*args, **kwargs):
+            result = product(*args, **kwargs)
+            recorder.record(path + ".attn", lambda: _joined(result), OPS)
             return result
         module.slow_attn = slow_attn
-        if output:  # the fused backend does not pass through slow_attn
-            module.register_forward_pre_hook(lambda m, i: self._enter(_Call(recorder, path, None)))
-            module.register_forward_hook(lambda m, i, o: self._enter(None))
+        module.register_forward_pre_hook(lambda m, i: self._run(_Call(recorder, path, None)))
+        module.register_forward_hook(lambda m, i, o: self._run(None))
 
-    def _enter(self, call):
-        self.current = call
+    def _run(self, call):
+        self.running = call
 
     def saw_softmax(self, scores):
-        if self.current is not None:
-            self.current.record_scores(scores)
+        if self.running is not None:
+            self.running.record_scores(scores)
 
     def saw_fused(self, result):
-        if self.current is not None:
-            call = self.current
-            call.recorder.record(call.path + ".attn", lambda: _joined(result), OPS)
+        if self.running is not None:
+            self.running.recorder.record(self.running.path + ".attn", lambda: _joined(result), OPS)
 
 
 class _Call:

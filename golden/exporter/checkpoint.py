@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import sys
 from types import SimpleNamespace
 
 from .bundle import file_sha256
@@ -13,12 +14,15 @@ ROPE_BUFFER = ".rope.rope.freqs"  # may be absent: the class computes it
 
 
 def import_package():
+    """Imports the public package, from the folder in the variable COLA_DLM where that is set."""
+    if folder := os.environ.get("COLA_DLM"):
+        sys.path.insert(0, folder)
     try:
         names = ("inference", "modeling_cola_dit", "modeling_cola_vae")
         inference, dit, vae = (importlib.import_module("cola_dlm." + name) for name in names)
     except ImportError as err:
-        raise Refusal(f"cannot import cola_dlm ({err}); put the folder that holds the package of the public repository "
-                      "ByteDance-Seed/Cola-DLM on PYTHONPATH, and install golden/requirements.txt") from None
+        raise Refusal(f"cannot import cola_dlm ({err}); get the public repository ByteDance-Seed/Cola-DLM, set COLA_DLM to "
+                      "its folder, and install golden/requirements.txt") from None
     root = os.path.dirname(inference.__file__)
     sources = {name: file_sha256(os.path.join(root, name)) for name in sorted(os.listdir(root)) if name.endswith(".py")}
     return SimpleNamespace(inference=inference, dit=dit, vae=vae, sources=sources,
@@ -70,8 +74,15 @@ def identity(base, tokenizer):
     return {"dit_config": configs["dit"], "vae_config": configs["vae"], "sources": sources}
 
 
-def load_model(cls, folder):
-    """The model in float32, as the release keeps its master weights, with every tensor taken from the checkpoint."""
+def load_models(package, base):
+    """Both models, with every tensor taken from the checkpoint."""
+    dit = _load(package.dit.ColaDiTModel, os.path.join(base, "cola_dit"))
+    vae = _load(package.vae.ColaTextVAEModel, os.path.join(base, "cola_vae"))
+    return dit, vae
+
+
+def _load(cls, folder):
+    """The model in float32, as the release keeps its master weights."""
     import transformers
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
@@ -79,12 +90,20 @@ def load_model(cls, folder):
         model, report = cls.from_pretrained(folder, output_loading_info=True)
     except Exception as err:  # every library below raises its own kinds
         raise Refusal(f"{folder}: cannot be loaded: {one_line(err)}", INTEGRITY) from err
-    missing = sorted(k for k in report["missing_keys"] if not k.endswith(ROPE_BUFFER))
-    for what, names in (("lacks", missing), ("has unknown", sorted(report["unexpected_keys"])),
-                        ("misshapes", sorted(map(str, report["mismatched_keys"])))):
-        if names:
+    buffers = sorted(k for k in report["missing_keys"] if k.endswith(ROPE_BUFFER))
+    for what, names in (("lacks", set(report["missing_keys"]) - set(buffers)), ("has unknown", report["unexpected_keys"]),
+                        ("misshapes", map(str, report["mismatched_keys"]))):
+        if names := sorted(names):
             raise Refusal(f"{folder}: the checkpoint {what} {names[0]} ({len(names)} in all)", INTEGRITY)
+    for name in buffers:
+        _restore_frequencies(model.get_submodule(name.removesuffix(".freqs")))
     return model.float().eval()
+
+
+def _restore_frequencies(rope):
+    """Gives a rotary embedding the frequencies of its class: transformers leaves a missing buffer uninitialised."""
+    fresh = type(rope)(dim=2 * rope.freqs.shape[0], freqs_for="lang", theta=10000)
+    rope.freqs.copy_(fresh.freqs.data)
 
 
 def find_tokenizer(base, given):

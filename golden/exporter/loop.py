@@ -31,10 +31,11 @@ class Loop(TorchFunctionMode):
         self.in_block = False
         self.prefix_latents, self.pinned_rows = None, None
         self.blocks = []               # sampled ids [B, tokens] per block
-        self.handlers = {
+        self.before = {"softmax": self._softmax}  # its input may be overwritten by what follows
+        self.after = {
             "linspace": self._linspace, "randn": self._randn, "float": self._float, "to": self._to,
             "mul": self._mul, "__mul__": self._mul, "sub": self._sub, "__sub__": self._sub,
-            "softmax": self._softmax, "scaled_dot_product_attention": self._fused,
+            "scaled_dot_product_attention": self._fused,
         }
 
     def attach(self, package, dit, vae):
@@ -44,14 +45,12 @@ class Loop(TorchFunctionMode):
         self._wrap_sampling(package.inference)
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        kwargs = kwargs or {}
-        handler = self.handlers.get(getattr(func, "__name__", ""))
-        if handler is not None and handler in (self._softmax,):
-            handler(args, None)  # before: the package may reuse the memory
-            return func(*args, **kwargs)
-        result = func(*args, **kwargs)
-        if handler is not None:
-            handler(args, result)
+        name = getattr(func, "__name__", "")
+        if name in self.before:
+            self.before[name](args)
+        result = func(*args, **(kwargs or {}))
+        if name in self.after:
+            self.after[name](args, result)
         return result
 
     # What the mode sees.
@@ -83,7 +82,7 @@ class Loop(TorchFunctionMode):
         self.recorder.record("velocity", velocity, ALWAYS)
         self.z, self.z_next = None, result
 
-    def _softmax(self, args, _):
+    def _softmax(self, args):
         self.attention.saw_softmax(args[0])
 
     def _fused(self, args, result):

@@ -70,9 +70,10 @@ class _Block:
         self.hook(msa.proj_qkv, "msa.qkv")
         self.hook(msa.norm_q, "msa.q")
         msa.norm_k.register_forward_hook(self._key)
+        msa.register_forward_pre_hook(self._attention_begins, with_kwargs=True)
         self._wrap_rotation(msa.rope)
-        self.attention.wrap(msa, self.recorder, f"{self.path}.msa")
-        msa.register_forward_hook(self._attention_done, with_kwargs=True)
+        self.attention.watch_heads(msa, self.recorder, f"{self.path}.msa")
+        self.hook(msa, "msa.out", LAYERS)
         self.hook(mlp.proj_in, "mlp.hidden")
         self.hook(mlp.act, "mlp.act")
         self.hook(mlp, "mlp.out", LAYERS)
@@ -100,7 +101,6 @@ class _Block:
             self.out("msa.k_rot", k)
             return q, k
         rope.apply_freqs = apply_freqs
-        self.block.msa.register_forward_pre_hook(self._attention_begins, with_kwargs=True)
 
     def _attention_begins(self, module, inputs, kwargs):
         self.lengths = lengths_of(kwargs["txt_q_shape"]) if kwargs["update_kv"] else None
@@ -111,6 +111,3 @@ class _Block:
             msa = self.block.msa
             self.out("msa.k", lambda: appended_rows(msa._k_cache, self.lengths), ALWAYS)
             self.out("msa.v", lambda: appended_rows(msa._v_cache, self.lengths), ALWAYS)
-
-    def _attention_done(self, module, inputs, kwargs, output):
-        self.out("msa.out", output, LAYERS)

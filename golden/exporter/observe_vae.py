@@ -106,7 +106,7 @@ class _Block:
             block.q_norm.register_forward_pre_hook(self._clipped)
         block.rope.register_forward_pre_hook(self._before_rotation)
         block.rope.register_forward_hook(self._rotated)
-        self.attention.wrap(block, self.recorder, f"{self.path}.attn", output=False)
+        self.attention.watch(block, self.recorder, f"{self.path}.attn")
         block.attn_out_proj.register_forward_pre_hook(lambda m, i: self.out("attn.attn", i[0].squeeze(0)))
         self.hook(block.attn_out_proj, "attn.out", LAYERS)
         # The sum after attention is the input of the next module, which depends on where the norms stand.

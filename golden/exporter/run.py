@@ -30,12 +30,11 @@ def export(options):
     tokenizer_path = checkpoint.find_tokenizer(base, options.tokenizer)
     tokenizer = checkpoint.load_tokenizer(tokenizer_path)
     prompts = checkpoint.read_prompts(options.prompts, tokenizer)
-    dit = checkpoint.load_model(package.dit.ColaDiTModel, os.path.join(base, "cola_dit")).to(device)
-    vae = checkpoint.load_model(package.vae.ColaTextVAEModel, os.path.join(base, "cola_vae")).to(device)
+    dit, vae = checkpoint.load_models(package, base)
     pad = _pad_id(options, tokenizer)
     writer = Writer(options.out, options.shard_mb * 1_000_000)
     try:
-        run = _Run(options, device, package, dit, vae, writer)
+        run = _Run(options, device, package, dit.to(device), vae.to(device), writer)
         results = run.generate(tokenizer, prompts, pad)
         writer.finish({
             "contract": options.contract, "device": contract.device_label(options.contract, device),
