@@ -1,0 +1,160 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"colakit/golden"
+	"colakit/internal/command"
+)
+
+// execute runs the program and returns what it wrote.
+func execute(t *testing.T, stdin string, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	var out, errs strings.Builder
+	code = program().Run(t.Context(), command.Streams{In: strings.NewReader(stdin), Out: &out, Err: &errs}, args)
+	return out.String(), errs.String(), code
+}
+
+func tinyFile(t *testing.T, name string) string {
+	t.Helper()
+	raw, err := fs.ReadFile(golden.Tiny(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
+}
+
+// TestTinyAnswers holds the records of the embedded model to the public package's.
+func TestTinyAnswers(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "out.jsonl")
+	stdout, stderr, code := execute(t, tinyFile(t, "prompts.jsonl"), "generate", "tiny", "--input", "-", "--output", path,
+		"--block-tokens", "--batch-size", "4", "--progress", "json")
+	if code != command.Good || stdout != "" {
+		t.Fatalf("exit code %d, stdout %q, stderr %q", code, stdout, stderr)
+	}
+	if want := "{\"done\": 0, \"total\": 6}\n{\"done\": 4, \"total\": 6}\n{\"done\": 6, \"total\": 6}\n"; stderr != want {
+		t.Errorf("progress %q, want %q", stderr, want)
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, want := objects(t, string(raw)), objects(t, tinyFile(t, "expect.jsonl"))
+	for _, w := range want {
+		delete(w, "latents")
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func objects(t *testing.T, lines string) []map[string]any {
+	t.Helper()
+	var all []map[string]any
+	for line := range strings.Lines(lines) {
+		var o map[string]any
+		if err := json.Unmarshal([]byte(line), &o); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		all = append(all, o)
+	}
+	return all
+}
+
+// TestStream: the text of the command line is that of the records, cut at the end.
+func TestStream(t *testing.T) {
+	const question = "Question: What colour is a banana? Answer:"
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{question}, " yellow.\n"},
+		{[]string{question, "--keep-special", "--max-new-tokens", "8"}, " yellow.<|endoftext|><|endoftext|><|endoftext|><|endoftext|>\n"},
+		{[]string{question, question, "--max-new-tokens", "4"}, fmt.Sprintf("==> %q <==\n yellow.\n==> %q <==\n yellow.\n", question, question)},
+	} {
+		stdout, stderr, code := execute(t, "", append([]string{"generate", "tiny"}, c.args...)...)
+		if code != command.Good || stdout != c.want || stderr != "" {
+			t.Errorf("%v: exit code %d, %q, stderr %q; want %q", c.args, code, stdout, stderr, c.want)
+		}
+	}
+}
+
+// TestSeeds: what depends on which seed.
+func TestSeeds(t *testing.T) {
+	text := func(args ...string) string {
+		t.Helper()
+		stdout, stderr, code := execute(t, "", append([]string{"generate", "tiny", "One day", "--max-new-tokens", "12"}, args...)...)
+		if code != command.Good {
+			t.Fatal(stderr)
+		}
+		return stdout
+	}
+	hot := []string{"--temperature", "3", "--top-k", "0", "--top-p", "1"}
+	for _, c := range []struct {
+		reason string
+		a, b   []string
+		same   bool
+	}{
+		{"the default is noise seed 66", nil, []string{"--noise-seed", "66"}, true},
+		{"the noise seed counts", nil, []string{"--noise-seed", "67"}, false},
+		{"so does the global one", []string{"--seed", "1"}, []string{"--seed", "2"}, false},
+		{"they differ", []string{"--seed", "66"}, nil, false},
+		{"greedy decoding draws nothing", []string{"--noise-seed", "66", "--seed", "9"}, nil, true},
+		{"drawn tokens come from --seed", append(hot, "--noise-seed", "66", "--seed", "1"), append(hot, "--noise-seed", "66", "--seed", "2"), false},
+		{"and are repeatable", hot, hot, true},
+	} {
+		if a, b := text(c.a...), text(c.b...); (a == b) != c.same {
+			t.Errorf("%s: %q and %q", c.reason, a, b)
+		}
+	}
+}
+
+func TestErrors(t *testing.T) {
+	dir := t.TempDir()
+	bad := filepath.Join(dir, "bad.jsonl")
+	if err := os.WriteFile(bad, []byte("{\"prompt\": \"Max\"}\n{\"prompt\": \"\"}\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	notCola := filepath.Join(dir, "x.cola")
+	if err := os.WriteFile(notCola, []byte("not an artifact, but long enough to hold a header of some kind"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args string
+		want string
+		code int
+	}{
+		{"", "colaconv convert", command.Usage},
+		{"tiny", "nothing to continue", command.Usage},
+		{"tiny Max --input " + bad, "on the command line", command.Usage},
+		{dir + " Max", "is a folder, not a .cola file; convert it first: colaconv convert", command.Usage},
+		{filepath.Join(dir, "missing.cola") + " Max", "missing.cola", command.Usage},
+		{notCola + " Max", "x.cola", command.Integrity},
+		{"tiny --input " + bad, bad + ":2: the prompt is empty", command.Usage},
+		{"tiny --input " + filepath.Join(dir, "none.jsonl"), "none.jsonl", command.Usage},
+		{"tiny Max --engine abacus", `unknown engine "abacus"; known: reference`, command.Usage},
+		{"tiny Max --contract loose", `unknown contract "loose"`, command.Usage},
+		{"tiny Max --tokenizer " + bad, "bad.jsonl", command.Integrity},
+		{"tiny Max --batch-size 0", "--batch-size is at least 1", command.Usage},
+		{"tiny Max --pad-token-id 5000", "set --pad-token-id", command.Usage},
+		{"tiny Max --steps 0", "0 steps", command.Usage},
+		{"tiny Max --block-tokens --progress loud", `unknown progress "loud"`, command.Usage},
+		{"tiny Max --output " + filepath.Join(dir, "none", "out"), "out", command.Usage},
+	} {
+		stdout, stderr, code := execute(t, "", append([]string{"generate"}, strings.Fields(c.args)...)...)
+		if code != c.code || !strings.Contains(stderr, c.want) || strings.Count(stderr, "\n") != 1 || stdout != "" {
+			t.Errorf("%s: exit code %d, stdout %q, stderr %q; want %d and %q", c.args, code, stdout, stderr, c.code, c.want)
+		}
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) != 2 {
+		t.Errorf("left behind: %v", left)
+	}
+}
