@@ -11,7 +11,7 @@ import (
 var sizes = []struct{ rows, n, k int }{
 	{1, 1, 0}, {3, 2, 0}, {1, 1, 1}, {1, 1, 15}, {1, 1, 16}, {1, 1, 17}, {2, 3, 5}, {4, 6, 16},
 	{5, 7, 31}, {3, 5, 33}, {1, 13, 100}, {7, 1, 129}, {4, 6, 256}, {8, 12, 48}, {9, 50, 77},
-	{33, 97, 64}, {17, 49, 250}, {2, 200, 1000}, {70, 5, 2053},
+	{33, 97, 64}, {17, 49, 250}, {2, 200, 1000}, {70, 5, 2053}, {5, 7, 2048}, {9, 8, 4099},
 }
 
 func random[T element](r *rand.Rand, n int) []T {
@@ -110,7 +110,7 @@ func TestBitsDependOnTheRowsOnly(t *testing.T) {
 
 func testBits[T element](t *testing.T) {
 	r := rand.New(rand.NewPCG(2, 2))
-	const rows, n, k = 37, 101, 1235
+	const rows, n, k = 70, 101, 2111
 	x, w := random[T](r, rows*k), random[T](r, n*k)
 	whole := make([]T, rows*n)
 	MulTransposed(whole, x, w, rows, n, k, 1)

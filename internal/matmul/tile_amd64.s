@@ -4,23 +4,13 @@
 
 #include "textflag.h"
 
-// func tile4x6AVX512(out *[24]float32, x *[4][]float32, w *[6][]float32)
+// func tile4x6AVX512(sums *[24]float32, state *[24][16]float32, x *[4][]float32, w *[6][]float32, first bool, last bool)
 // Requires: AVX, AVX512F, BMI2
-TEXT ·tile4x6AVX512(SB), NOSPLIT, $0-24
-	MOVQ   x+8(FP), AX
-	MOVQ   (AX), CX
-	MOVQ   24(AX), DX
-	MOVQ   48(AX), BX
-	MOVQ   72(AX), SI
-	MOVQ   8(AX), AX
-	MOVQ   w+16(FP), DI
-	MOVQ   (DI), R8
-	MOVQ   24(DI), R9
-	MOVQ   48(DI), R10
-	MOVQ   72(DI), R11
-	MOVQ   96(DI), R12
-	MOVQ   120(DI), R13
-	MOVQ   8(DI), DI
+TEXT ·tile4x6AVX512(SB), NOSPLIT, $0-34
+	MOVB   first+32(FP), AL
+	TESTB  AL, AL
+	JZ     resume
+	MOVQ   state+8(FP), AX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -45,9 +35,53 @@ TEXT ·tile4x6AVX512(SB), NOSPLIT, $0-24
 	VPXORD Z21, Z21, Z21
 	VPXORD Z22, Z22, Z22
 	VPXORD Z23, Z23, Z23
-	XORQ   DI, DI
-	SUBQ   $0x10, AX
-	JLT    tail
+	JMP    ready
+
+resume:
+	MOVQ    state+8(FP), AX
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	VMOVUPS 320(AX), Z5
+	VMOVUPS 384(AX), Z6
+	VMOVUPS 448(AX), Z7
+	VMOVUPS 512(AX), Z8
+	VMOVUPS 576(AX), Z9
+	VMOVUPS 640(AX), Z10
+	VMOVUPS 704(AX), Z11
+	VMOVUPS 768(AX), Z12
+	VMOVUPS 832(AX), Z13
+	VMOVUPS 896(AX), Z14
+	VMOVUPS 960(AX), Z15
+	VMOVUPS 1024(AX), Z16
+	VMOVUPS 1088(AX), Z17
+	VMOVUPS 1152(AX), Z18
+	VMOVUPS 1216(AX), Z19
+	VMOVUPS 1280(AX), Z20
+	VMOVUPS 1344(AX), Z21
+	VMOVUPS 1408(AX), Z22
+	VMOVUPS 1472(AX), Z23
+
+ready:
+	MOVQ x+16(FP), AX
+	MOVQ (AX), CX
+	MOVQ 24(AX), DX
+	MOVQ 48(AX), BX
+	MOVQ 72(AX), SI
+	MOVQ 8(AX), AX
+	MOVQ w+24(FP), DI
+	MOVQ (DI), R8
+	MOVQ 24(DI), R9
+	MOVQ 48(DI), R10
+	MOVQ 72(DI), R11
+	MOVQ 96(DI), R12
+	MOVQ 120(DI), R13
+	MOVQ 8(DI), DI
+	XORQ DI, DI
+	SUBQ $0x10, AX
+	JLT  tail
 
 steps:
 	VMOVUPS     (CX)(DI*1), Z24
@@ -90,7 +124,7 @@ steps:
 
 tail:
 	ADDQ        $0x10, AX
-	JZ          sums
+	JZ          done
 	MOVL        $0x0000ffff, R14
 	BZHIL       AX, R14, R14
 	KMOVW       R14, K1
@@ -129,8 +163,11 @@ tail:
 	VFMADD231PS Z28, Z26, Z17
 	VFMADD231PS Z28, Z27, Z23
 
-sums:
-	MOVQ       out+0(FP), AX
+done:
+	MOVB       last+33(FP), AL
+	TESTB      AL, AL
+	JZ         suspend
+	MOVQ       sums+0(FP), AX
 	VSHUFF32X4 $0x44, Z4, Z0, Z24
 	VSHUFF32X4 $0xee, Z4, Z0, Z0
 	VADDPS     Z0, Z24, Z24
@@ -214,29 +251,74 @@ sums:
 	VZEROUPPER
 	RET
 
-// func tile1x6AVX512(out *[24]float32, x *[4][]float32, w *[6][]float32)
+suspend:
+	MOVQ    state+8(FP), AX
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, 128(AX)
+	VMOVUPS Z3, 192(AX)
+	VMOVUPS Z4, 256(AX)
+	VMOVUPS Z5, 320(AX)
+	VMOVUPS Z6, 384(AX)
+	VMOVUPS Z7, 448(AX)
+	VMOVUPS Z8, 512(AX)
+	VMOVUPS Z9, 576(AX)
+	VMOVUPS Z10, 640(AX)
+	VMOVUPS Z11, 704(AX)
+	VMOVUPS Z12, 768(AX)
+	VMOVUPS Z13, 832(AX)
+	VMOVUPS Z14, 896(AX)
+	VMOVUPS Z15, 960(AX)
+	VMOVUPS Z16, 1024(AX)
+	VMOVUPS Z17, 1088(AX)
+	VMOVUPS Z18, 1152(AX)
+	VMOVUPS Z19, 1216(AX)
+	VMOVUPS Z20, 1280(AX)
+	VMOVUPS Z21, 1344(AX)
+	VMOVUPS Z22, 1408(AX)
+	VMOVUPS Z23, 1472(AX)
+	VZEROUPPER
+	RET
+
+// func tile1x6AVX512(sums *[24]float32, state *[24][16]float32, x *[4][]float32, w *[6][]float32, first bool, last bool)
 // Requires: AVX, AVX512F, BMI2
-TEXT ·tile1x6AVX512(SB), NOSPLIT, $0-24
-	MOVQ   x+8(FP), AX
-	MOVQ   (AX), CX
-	MOVQ   8(AX), AX
-	MOVQ   w+16(FP), DX
-	MOVQ   (DX), BX
-	MOVQ   24(DX), SI
-	MOVQ   48(DX), DI
-	MOVQ   72(DX), R8
-	MOVQ   96(DX), R9
-	MOVQ   120(DX), R10
-	MOVQ   8(DX), DX
+TEXT ·tile1x6AVX512(SB), NOSPLIT, $0-34
+	MOVB   first+32(FP), AL
+	TESTB  AL, AL
+	JZ     resume
+	MOVQ   state+8(FP), AX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
 	VPXORD Z4, Z4, Z4
 	VPXORD Z5, Z5, Z5
-	XORQ   DX, DX
-	SUBQ   $0x10, AX
-	JLT    tail
+	JMP    ready
+
+resume:
+	MOVQ    state+8(FP), AX
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	VMOVUPS 320(AX), Z5
+
+ready:
+	MOVQ x+16(FP), AX
+	MOVQ (AX), CX
+	MOVQ 8(AX), AX
+	MOVQ w+24(FP), DX
+	MOVQ (DX), BX
+	MOVQ 24(DX), SI
+	MOVQ 48(DX), DI
+	MOVQ 72(DX), R8
+	MOVQ 96(DX), R9
+	MOVQ 120(DX), R10
+	MOVQ 8(DX), DX
+	XORQ DX, DX
+	SUBQ $0x10, AX
+	JLT  tail
 
 steps:
 	VMOVUPS     (CX)(DX*1), Z6
@@ -258,7 +340,7 @@ steps:
 
 tail:
 	ADDQ        $0x10, AX
-	JZ          sums
+	JZ          done
 	MOVL        $0x0000ffff, R11
 	BZHIL       AX, R11, R11
 	KMOVW       R11, K1
@@ -276,8 +358,11 @@ tail:
 	VMOVUPS.Z   (R10)(DX*1), K1, Z7
 	VFMADD231PS Z7, Z6, Z5
 
-sums:
-	MOVQ       out+0(FP), AX
+done:
+	MOVB       last+33(FP), AL
+	TESTB      AL, AL
+	JZ         suspend
+	MOVQ       sums+0(FP), AX
 	VSHUFF32X4 $0x44, Z4, Z0, Z6
 	VSHUFF32X4 $0xee, Z4, Z0, Z0
 	VADDPS     Z0, Z6, Z6
@@ -315,6 +400,17 @@ sums:
 	VZEROUPPER
 	RET
 
+suspend:
+	MOVQ    state+8(FP), AX
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, 128(AX)
+	VMOVUPS Z3, 192(AX)
+	VMOVUPS Z4, 256(AX)
+	VMOVUPS Z5, 320(AX)
+	VZEROUPPER
+	RET
+
 DATA tailMasks<>+0(SB)/4, $-1
 DATA tailMasks<>+4(SB)/4, $-1
 DATA tailMasks<>+8(SB)/4, $-1
@@ -349,18 +445,13 @@ DATA tailMasks<>+120(SB)/4, $+0
 DATA tailMasks<>+124(SB)/4, $+0
 GLOBL tailMasks<>(SB), RODATA|NOPTR, $128
 
-// func tile2x3AVX2(out *float32, x *[2][]float32, w *[3][]float32)
+// func tile2x3AVX2(sums *float32, state *[16]float32, x *[2][]float32, w *[3][]float32, first bool, last bool)
 // Requires: AVX, FMA3
-TEXT ·tile2x3AVX2(SB), NOSPLIT, $0-24
-	MOVQ   x+8(FP), AX
-	MOVQ   (AX), CX
-	MOVQ   24(AX), DX
-	MOVQ   8(AX), AX
-	MOVQ   w+16(FP), BX
-	MOVQ   (BX), SI
-	MOVQ   24(BX), DI
-	MOVQ   48(BX), R8
-	MOVQ   8(BX), BX
+TEXT ·tile2x3AVX2(SB), NOSPLIT, $0-34
+	MOVB   first+32(FP), AL
+	TESTB  AL, AL
+	JZ     resume
+	MOVQ   state+8(FP), AX
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -373,9 +464,36 @@ TEXT ·tile2x3AVX2(SB), NOSPLIT, $0-24
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
-	XORQ   BX, BX
-	SUBQ   $0x10, AX
-	JLT    tail
+	JMP    ready
+
+resume:
+	MOVQ    state+8(FP), AX
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 384(AX), Y6
+	VMOVUPS 416(AX), Y7
+	VMOVUPS 448(AX), Y8
+	VMOVUPS 480(AX), Y9
+	VMOVUPS 512(AX), Y10
+	VMOVUPS 544(AX), Y11
+
+ready:
+	MOVQ x+16(FP), AX
+	MOVQ (AX), CX
+	MOVQ 24(AX), DX
+	MOVQ 8(AX), AX
+	MOVQ w+24(FP), BX
+	MOVQ (BX), SI
+	MOVQ 24(BX), DI
+	MOVQ 48(BX), R8
+	MOVQ 8(BX), BX
+	XORQ BX, BX
+	SUBQ $0x10, AX
+	JLT  tail
 
 steps:
 	VMOVUPS     (CX)(BX*1), Y12
@@ -406,7 +524,7 @@ steps:
 
 tail:
 	ADDQ        $0x10, AX
-	JZ          sums
+	JZ          done
 	LEAQ        tailMasks<>+0(SB), R9
 	NEGQ        AX
 	VMOVUPS     64(R9)(AX*4), Y12
@@ -442,8 +560,11 @@ tail:
 	VFMADD231PS Y14, Y12, Y5
 	VFMADD231PS Y14, Y13, Y11
 
-sums:
-	MOVQ         out+0(FP), AX
+done:
+	MOVB         last+33(FP), AL
+	TESTB        AL, AL
+	JZ           suspend
+	MOVQ         sums+0(FP), AX
 	VADDPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
@@ -492,5 +613,22 @@ sums:
 	VMOVSHDUP    X10, X0
 	VADDSS       X0, X10, X10
 	VMOVSS       X10, 32(AX)
+	VZEROUPPER
+	RET
+
+suspend:
+	MOVQ    state+8(FP), AX
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS Y2, 64(AX)
+	VMOVUPS Y3, 96(AX)
+	VMOVUPS Y4, 128(AX)
+	VMOVUPS Y5, 160(AX)
+	VMOVUPS Y6, 384(AX)
+	VMOVUPS Y7, 416(AX)
+	VMOVUPS Y8, 448(AX)
+	VMOVUPS Y9, 480(AX)
+	VMOVUPS Y10, 512(AX)
+	VMOVUPS Y11, 544(AX)
 	VZEROUPPER
 	RET

@@ -4,11 +4,11 @@
 
 package matmul
 
-// tile4x6AVX512 computes the first 4 rows of a tile.
-func tile4x6AVX512(out *[24]float32, x *[4][]float32, w *[6][]float32)
+// tile4x6AVX512 does a step for the first 4 × 6 dot products of a tile.
+func tile4x6AVX512(sums *[24]float32, state *[24][16]float32, x *[4][]float32, w *[6][]float32, first bool, last bool)
 
-// tile1x6AVX512 computes the first 1 rows of a tile.
-func tile1x6AVX512(out *[24]float32, x *[4][]float32, w *[6][]float32)
+// tile1x6AVX512 does a step for the first 1 × 6 dot products of a tile.
+func tile1x6AVX512(sums *[24]float32, state *[24][16]float32, x *[4][]float32, w *[6][]float32, first bool, last bool)
 
-// tile2x3AVX2 computes 2 rows and 3 columns of the tile that out points into.
-func tile2x3AVX2(out *float32, x *[2][]float32, w *[3][]float32)
+// tile2x3AVX2 does a step for the 2 × 3 dot products of a tile that begin where sums and state point.
+func tile2x3AVX2(sums *float32, state *[16]float32, x *[2][]float32, w *[3][]float32, first bool, last bool)

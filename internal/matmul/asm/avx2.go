@@ -8,64 +8,83 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// tileAVX2 writes the kernel of rows × cols dot products, a part of a tile. Two
-// registers hold the 16 lanes of one of them.
+// halves is the number of registers that hold the 16 lanes of a dot product.
+const (
+	halves    = 2
+	halfBytes = lanes / halves * floatBytes
+)
+
+// tileAVX2 writes the kernel of rows × cols dot products, a part of a tile.
 func tileAVX2(rows, cols int) {
-	const halves, halfBytes = 2, lanes / 2 * floatBytes
 	masks := tailMasks()
 	name := fmt.Sprintf("tile%dx%dAVX2", rows, cols)
-	TEXT(name, NOSPLIT, fmt.Sprintf("func(out *float32, x *[%d][]float32, w *[%d][]float32)", rows, cols))
-	Doc(fmt.Sprintf("%s computes %d rows and %d columns of the tile that out points into.", name, rows, cols))
-	x, length := rowPointers("x", rows)
-	w, _ := rowPointers("w", cols)
-
+	TEXT(name, NOSPLIT, fmt.Sprintf(
+		"func(sums *float32, state *[%d]float32, x *[%d][]float32, w *[%d][]float32, first, last bool)", lanes, rows, cols))
+	Doc(fmt.Sprintf("%s does a step for the %d × %d dot products of a tile that begin where sums and state point.", name, rows, cols))
 	acc := make([][halves]VecVirtual, rows*cols)
 	for i := range acc {
-		for h := range halves {
-			acc[i][h] = YMM()
-			VXORPS(acc[i][h], acc[i][h], acc[i][h])
+		acc[i] = [halves]VecVirtual{YMM(), YMM()}
+	}
+	// at is the place in the tile of the dot product i of this part.
+	at := func(i int) int { return i/cols*tileCols + i%cols }
+	eachState := func(do func(m Mem, y VecVirtual)) func() {
+		return func() {
+			state := Load(Param("state"), GP64())
+			for i := range acc {
+				for h := range halves {
+					do(Mem{Base: state, Disp: (at(i)*halves + h) * halfBytes}, acc[i][h])
+				}
+			}
 		}
 	}
-	half := func(h int, load func(m Mem, y VecVirtual), offset Register) {
-		xs := make([]VecVirtual, rows)
-		for r := range xs {
-			xs[r] = YMM()
-			load(Mem{Base: x[r], Index: offset, Scale: 1, Disp: h * halfBytes}, xs[r])
-		}
-		for c := range cols {
-			ws := YMM()
-			load(Mem{Base: w[c], Index: offset, Scale: 1, Disp: h * halfBytes}, ws)
+	begin(
+		eachState(func(_ Mem, y VecVirtual) { VXORPS(y, y, y) }),
+		eachState(func(m Mem, y VecVirtual) { VMOVUPS(m, y) }))
+	multiplyHalves(acc, rows, cols, masks)
+	end(
+		func() {
+			sums := Load(Param("sums"), GP64())
+			for i, a := range acc {
+				VMOVSS(addHalves(a[0], a[1]), Mem{Base: sums, Disp: floatBytes * at(i)})
+			}
+		},
+		eachState(func(m Mem, y VecVirtual) { VMOVUPS(y, m) }))
+}
+
+// multiplyHalves writes the loop over the elements.
+func multiplyHalves(acc [][halves]VecVirtual, rows, cols int, masks Mem) {
+	x, length := rowPointers("x", rows)
+	w, _ := rowPointers("w", cols)
+	step := func(offset Register, load func(h int, m Mem, y VecVirtual)) {
+		for h := range halves {
+			xs := make([]VecVirtual, rows)
 			for r := range xs {
-				VFMADD231PS(ws, xs[r], acc[r*cols+c][h])
+				xs[r] = YMM()
+				load(h, Mem{Base: x[r], Index: offset, Scale: 1, Disp: h * halfBytes}, xs[r])
+			}
+			for c := range cols {
+				ws := YMM()
+				load(h, Mem{Base: w[c], Index: offset, Scale: 1, Disp: h * halfBytes}, ws)
+				for r := range xs {
+					VFMADD231PS(ws, xs[r], acc[r*cols+c][h])
+				}
 			}
 		}
 	}
 	loop(length,
 		func(offset Register) {
-			for h := range halves {
-				half(h, func(m Mem, y VecVirtual) { VMOVUPS(m, y) }, offset)
-			}
+			step(offset, func(_ int, m Mem, y VecVirtual) { VMOVUPS(m, y) })
 		},
 		func(offset, left Register) {
-			at := GP64()
-			LEAQ(masks, at)
+			table := GP64()
+			LEAQ(masks, table)
 			NEGQ(left)
-			for h := range halves {
-				half(h, func(m Mem, y VecVirtual) {
-					// A masked load sets y itself, so that it serves as its mask.
-					VMOVUPS(Mem{Base: at, Index: left, Scale: floatBytes, Disp: lanes*floatBytes + h*halfBytes}, y)
-					VMASKMOVPS(m, y, y)
-				}, offset)
-			}
+			step(offset, func(h int, m Mem, y VecVirtual) {
+				// A masked load sets y itself, so that it serves as its mask.
+				VMOVUPS(Mem{Base: table, Index: left, Scale: floatBytes, Disp: lanes*floatBytes + h*halfBytes}, y)
+				VMASKMOVPS(m, y, y)
+			})
 		})
-
-	out := Load(Param("out"), GP64())
-	for i, a := range acc {
-		sum := addHalves(a[0], a[1])
-		VMOVSS(sum, Mem{Base: out, Disp: floatBytes * (i/cols*tileCols + i%cols)})
-	}
-	VZEROUPPER()
-	RET()
 }
 
 // tailMasks returns a table of 16 set and 16 clear lanes: from lane 16−n on it

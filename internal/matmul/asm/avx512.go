@@ -8,21 +8,45 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// tileAVX512 writes the kernel of rows × tileCols dot products. A register holds
-// the 16 lanes of one of them.
+// tileAVX512 writes the kernel for rows rows of x. A register holds the 16 lanes
+// of one of rows × tileCols dot products.
 func tileAVX512(rows int) {
 	name := fmt.Sprintf("tile%dx%dAVX512", rows, tileCols)
-	TEXT(name, NOSPLIT, fmt.Sprintf("func(out *[%d]float32, x *[%d][]float32, w *[%d][]float32)", tileRows*tileCols, tileRows, tileCols))
-	Doc(fmt.Sprintf("%s computes the first %d rows of a tile.", name, rows))
-	x, length := rowPointers("x", rows)
-	w, _ := rowPointers("w", tileCols)
-
+	TEXT(name, NOSPLIT, fmt.Sprintf(
+		"func(sums *[%[1]d]float32, state *[%[1]d][%[2]d]float32, x *[%[3]d][]float32, w *[%[4]d][]float32, first, last bool)",
+		tileRows*tileCols, lanes, tileRows, tileCols))
+	Doc(fmt.Sprintf("%s does a step for the first %d × %d dot products of a tile.", name, rows, tileCols))
 	acc := make([]VecVirtual, rows*tileCols)
 	for i := range acc {
 		acc[i] = ZMM()
-		VPXORD(acc[i], acc[i], acc[i])
 	}
-	step := func(load func(m Mem, z VecVirtual), offset Register) {
+	eachState := func(do func(m Mem, z VecVirtual)) func() {
+		return func() {
+			state := Load(Param("state"), GP64())
+			for i := range acc {
+				do(Mem{Base: state, Disp: lanes * floatBytes * i}, acc[i])
+			}
+		}
+	}
+	begin(
+		eachState(func(_ Mem, z VecVirtual) { VPXORD(z, z, z) }),
+		eachState(func(m Mem, z VecVirtual) { VMOVUPS(m, z) }))
+	multiply(acc, rows)
+	end(
+		func() {
+			sums := Load(Param("sums"), GP64())
+			for i := 0; i < len(acc); i += lanes {
+				storeSums(Mem{Base: sums, Disp: floatBytes * i}, acc[i:min(i+lanes, len(acc))])
+			}
+		},
+		eachState(func(m Mem, z VecVirtual) { VMOVUPS(z, m) }))
+}
+
+// multiply writes the loop over the elements.
+func multiply(acc []VecVirtual, rows int) {
+	x, length := rowPointers("x", rows)
+	w, _ := rowPointers("w", tileCols)
+	step := func(offset Register, load func(m Mem, z VecVirtual)) {
 		xs := make([]VecVirtual, rows)
 		for r := range xs {
 			xs[r] = ZMM()
@@ -37,18 +61,13 @@ func tileAVX512(rows int) {
 		}
 	}
 	loop(length,
-		func(offset Register) { step(func(m Mem, z VecVirtual) { VMOVUPS(m, z) }, offset) },
+		func(offset Register) {
+			step(offset, func(m Mem, z VecVirtual) { VMOVUPS(m, z) })
+		},
 		func(offset, left Register) {
 			mask := tailMask(left)
-			step(func(m Mem, z VecVirtual) { VMOVUPS_Z(m, mask, z) }, offset)
+			step(offset, func(m Mem, z VecVirtual) { VMOVUPS_Z(m, mask, z) })
 		})
-
-	out := Load(Param("out"), GP64())
-	for i := 0; i < len(acc); i += lanes {
-		storeSums(Mem{Base: out, Disp: floatBytes * i}, acc[i:min(i+lanes, len(acc))])
-	}
-	VZEROUPPER()
-	RET()
 }
 
 // tailMask returns a mask of the first left lanes.

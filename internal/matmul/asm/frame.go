@@ -34,7 +34,35 @@ func loop(length Register, whole func(offset Register), tail func(offset, left R
 	JGE(LabelRef("steps"))
 	Label("tail")
 	ADDQ(U8(lanes), length)
-	JZ(LabelRef("sums"))
+	JZ(LabelRef("done"))
 	tail(offset, length)
-	Label("sums")
+	Label("done")
+}
+
+// begin writes zero if the parameter first is set, else load.
+func begin(zero, load func()) {
+	first := GP8()
+	Load(Param("first"), first)
+	TESTB(first, first)
+	JZ(LabelRef("resume"))
+	zero()
+	JMP(LabelRef("ready"))
+	Label("resume")
+	load()
+	Label("ready")
+}
+
+// end writes sum if the parameter last is set, else store, and returns.
+func end(sum, store func()) {
+	last := GP8()
+	Load(Param("last"), last)
+	TESTB(last, last)
+	JZ(LabelRef("suspend"))
+	sum()
+	VZEROUPPER()
+	RET()
+	Label("suspend")
+	store()
+	VZEROUPPER()
+	RET()
 }
