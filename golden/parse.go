@@ -65,8 +65,10 @@ func (i *Info) check() error {
 			return tensor.Damagedf("%s is %q; known are %s", field.name, field.value, strings.Join(field.known, ", "))
 		}
 	}
-	if len(i.Model.DiT) == 0 || len(i.Model.VAE) == 0 {
-		return tensor.Damagedf("model lacks dit_config or vae_config")
+	for _, config := range []json.RawMessage{i.Model.DiT, i.Model.VAE} {
+		if !bytes.HasPrefix(config, []byte("{")) {
+			return tensor.Damagedf("model: dit_config and vae_config are objects, found %.20q", config)
+		}
 	}
 	for _, part := range []func() error{i.Run.check, i.checkSamples, i.checkFiles, i.checkTaps, i.checkNoise} {
 		if err := part(); err != nil {
