@@ -39,6 +39,7 @@
 //
 // Files are mapped (package mmap says what that means): tensors are views of the
 // file, nothing is read before it is touched, and a tensor of type F32 is used in
-// place. The size of the file is checked again at each Read, because touching
-// pages of a file that has shrunk ends the process with a bus error.
+// place. A file must not shrink while it is open: touching a page that is gone is
+// a fault. Read checks the size again and returns [ErrChanged]; what shrinks after
+// that is for mmap.Guard.
 package safetensors

@@ -1,6 +1,7 @@
 package safetensors
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -85,8 +86,10 @@ func (f *File) Read(name string) (tensor.View, error) {
 	case e.desc.Type == dtype.Invalid:
 		return tensor.View{}, f.errorf("tensor %q is stored as %s: %w", name, e.stored, ErrUnsupported)
 	case f.mapped != nil:
-		if err := f.mapped.Check(); err != nil {
-			return tensor.View{}, tensor.Damagedf("tensor %q: %w (%w)", name, ErrChanged, err)
+		if err := f.mapped.Check(); errors.Is(err, mmap.ErrChanged) {
+			return tensor.View{}, f.errorf("tensor %q: %w", name, ErrChanged)
+		} else if err != nil {
+			return tensor.View{}, f.errorf("tensor %q: %w", name, err)
 		}
 	}
 	return tensor.View{Desc: e.desc, Data: f.data[e.begin:e.end:e.end]}, nil

@@ -25,9 +25,9 @@ type Writer struct {
 	left  int64 // bytes of data still to come
 }
 
-// NewWriter writes the header. The data are ordered as the format's own library
-// does, by size of the element type, largest first, and then by name: so every
-// tensor is aligned to its type.
+// NewWriter writes the header. The data are ordered by size of the element type,
+// largest first, and then by name. So every tensor is aligned to its type, as in
+// the files of the format's own library.
 func NewWriter(w io.Writer, metadata map[string]string, descs []tensor.Desc) (*Writer, error) {
 	ordered := slices.Clone(descs)
 	slices.SortFunc(ordered, func(a, b tensor.Desc) int {
