@@ -167,3 +167,14 @@ func ExitCode(err error) int {
 	}
 	return Usage
 }
+
+// One returns the only argument, or an error that says what it should be.
+func One(args []string, what string) (string, error) {
+	if len(args) == 0 {
+		return "", fmt.Errorf("%s is missing", what)
+	}
+	if len(args) > 1 {
+		return "", fmt.Errorf("unexpected argument %q", args[1])
+	}
+	return args[0], nil
+}

@@ -1,0 +1,180 @@
+package convert
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"colakit/formats/cola"
+	"colakit/formats/hf"
+	"colakit/formats/tensor"
+	"colakit/internal/blake3"
+	"colakit/quantize"
+)
+
+// CheckReport is what a check of an artifact found.
+type CheckReport struct {
+	File    string       `json:"file"`
+	Bytes   int64        `json:"bytes"`
+	Version cola.Version `json:"version"`
+	Root    blake3.Sum   `json:"root"`
+	Tensors int          `json:"tensors"`
+	Chunks  int          `json:"chunks"`
+	Damage  []Finding    `json:"damage"` // what must not be
+	Notes   []Finding    `json:"notes"`  // what is unusual
+}
+
+// Finding is one thing that a check found.
+type Finding struct {
+	Stage  string `json:"stage"` // "structure", "checksums", "values" or "inventory"
+	Tensor string `json:"tensor,omitempty"`
+	Text   string `json:"text"`
+}
+
+// Err returns nil for a sound artifact, else one line that wraps tensor.ErrDamaged.
+func (r CheckReport) Err() error {
+	switch n := len(r.Damage); n {
+	case 0:
+		return nil
+	case 1:
+		return tensor.Damagedf("%s", r.Damage[0].Text)
+	default:
+		return tensor.Damagedf("%s (and %d more findings)", r.Damage[0].Text, n-1)
+	}
+}
+
+// CheckOptions say how an artifact is checked.
+type CheckOptions struct {
+	Jobs     int // workers; 0: one per processor
+	Progress func(done, total int64)
+}
+
+// Check reads the whole artifact: structure, checksums, values (NaN, Inf, matrices
+// of zeros), and the tensors that its configurations expect. Damage is in the
+// report; the error is that of opening the file, or the context's.
+func Check(ctx context.Context, path string, o CheckOptions) (CheckReport, error) {
+	r := CheckReport{File: path, Damage: []Finding{}, Notes: []Finding{}}
+	f, err := cola.Open(path)
+	if errors.Is(err, tensor.ErrDamaged) {
+		r.damage("structure", "", err)
+		return r, nil
+	}
+	if err != nil {
+		return r, err
+	}
+	defer f.Close()
+	r.Bytes, r.Version, r.Root, r.Tensors = f.Size(), f.Version(), f.Root(), len(f.Entries())
+	if err := r.checkData(ctx, f, o); err != nil {
+		return r, err
+	}
+	r.checkInventory(f)
+	return r, nil
+}
+
+func (r *CheckReport) damage(stage, tensor string, err error) {
+	r.Damage = append(r.Damage, Finding{stage, tensor, err.Error()})
+}
+
+// checkData checks checksums and values in one pass.
+func (r *CheckReport) checkData(ctx context.Context, f *cola.File, o CheckOptions) error {
+	v := newValues(f)
+	for _, e := range f.Entries() {
+		r.Chunks += e.Chunks()
+	}
+	found, err := f.Check(ctx, cola.CheckOptions{Jobs: o.Jobs, Progress: o.Progress, Values: v.see})
+	if err != nil {
+		return err
+	}
+	broken := map[string]bool{}
+	for _, d := range found {
+		r.damage("checksums", d.Tensor, d.Err)
+		broken[d.Tensor] = true
+	}
+	for i, e := range f.Entries() {
+		if !broken[e.Name] { // of damaged bytes the values mean nothing
+			v.report(i, r)
+		}
+	}
+	return nil
+}
+
+// values collects what the chunks of all tensors hold.
+type values struct {
+	file *cola.File
+	mu   sync.Mutex
+	zero []bool // no element but zeros was seen
+	bad  []int  // first chunk with a NaN or Inf, −1 for none
+}
+
+func newValues(f *cola.File) *values {
+	n := len(f.Entries())
+	return &values{file: f, zero: slices.Repeat([]bool{true}, n), bad: slices.Repeat([]int{-1}, n)}
+}
+
+func (v *values) see(i, chunk int, data []byte) {
+	finite, zero, err := quantize.Scan(data, v.file.Entries()[i].Type)
+	if err != nil {
+		return // no type of a .cola file
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.zero[i] = v.zero[i] && zero
+	if !finite && (v.bad[i] < 0 || chunk < v.bad[i]) {
+		v.bad[i] = chunk
+	}
+}
+
+func (v *values) report(i int, r *CheckReport) {
+	e := v.file.Entries()[i]
+	if v.bad[i] >= 0 {
+		r.damage("values", e.Name, v.describe(e))
+	}
+	if v.zero[i] && len(e.Shape) > 1 && e.Bytes > 0 {
+		r.Notes = append(r.Notes, Finding{"values", e.Name, fmt.Sprintf("%s: tensor %q %v is all zeros", v.file.Name(), e.Name, e.Shape)})
+	}
+}
+
+func (v *values) describe(e cola.Entry) error {
+	view, err := v.file.Raw(e.Name)
+	if err != nil {
+		return err
+	}
+	s, err := quantize.Describe(view.Data, e.Type)
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("%s: tensor %q holds %d NaN and %d Inf, the first at %v", v.file.Name(), e.Name, s.NaN, s.Inf, coordinates(e.Shape, s.FirstBad))
+}
+
+// checkInventory compares the tensors with those that the configurations expect.
+func (r *CheckReport) checkInventory(f *cola.File) {
+	meta, err := f.Meta()
+	if err != nil {
+		return // reported among the checksums
+	}
+	config, err := hf.ParseConfig(meta.DiTConfig, meta.VAEConfig)
+	if err != nil {
+		r.damage("inventory", "", fmt.Errorf("%s: %w", f.Name(), err))
+		return
+	}
+	held := map[string]cola.Entry{}
+	for _, e := range f.Entries() {
+		held[e.Name] = e
+	}
+	var names []string
+	for _, want := range config.Inventory() {
+		names = append(names, want.Name)
+		switch e, ok := held[want.Name]; {
+		case !ok && !want.Optional:
+			r.damage("inventory", want.Name, fmt.Errorf("%s: tensor %q %v is missing", f.Name(), want.Name, want.Shape))
+		case ok && !e.Shape.Equal(want.Shape):
+			r.damage("inventory", want.Name, fmt.Errorf("%s: tensor %q has shape %v, want %v by its configuration", f.Name(), want.Name, e.Shape, want.Shape))
+		}
+		delete(held, want.Name)
+	}
+	for _, name := range sortedKeys(held) {
+		r.damage("inventory", name, fmt.Errorf("%s: tensor %q is not expected; the nearest expected name is %q", f.Name(), name, nearest(name, names)))
+	}
+}

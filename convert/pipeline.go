@@ -1,0 +1,190 @@
+package convert
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"colakit/formats/cola"
+	"colakit/formats/tensor"
+	"colakit/internal/blake3"
+	"colakit/internal/mmap"
+	"colakit/quantize"
+)
+
+// maxBuffers bounds the tiles in work, and so the memory: 80 MiB.
+const maxBuffers = 20
+
+// run is the execution of a plan: workers take tasks in order, and one collector
+// takes their results in the same order.
+type run struct {
+	conversion *Conversion
+	writer     *cola.Writer
+	progress   func(Progress)
+	tasks      []task
+	tallies    []quantize.Tally // by step
+	done       int64            // bytes of tensors
+	total      int64
+
+	next    atomic.Int64
+	buffers chan []byte // free ones
+	results chan result
+}
+
+// task is a tile to convert or, where file is set, a part of a source file to hash.
+type task struct {
+	step, chunk int
+	file        *hashedFile
+	part        int
+}
+
+type result struct {
+	number int // of the task
+	data   []byte
+	sum    blake3.Sum
+	tally  quantize.Tally
+	err    error
+}
+
+func newRun(c *Conversion, w *cola.Writer, src *sourceBytes, o ExecuteOptions) *run {
+	r := &run{conversion: c, writer: w, progress: o.Progress, tallies: make([]quantize.Tally, len(c.Steps))}
+	r.tasks = schedule(c, w, src)
+	for _, f := range c.tensors {
+		n, _ := f.stored.Bytes() // was checked when the file was opened
+		r.total += n
+	}
+	return r
+}
+
+// execute performs all tasks. Its error is that of the first task in order that
+// failed, or the context's.
+func (r *run) execute(ctx context.Context, jobs int) error {
+	ctx, cancel := context.WithCancel(ctx)
+	buffers := min(jobs+4, maxBuffers)
+	r.buffers, r.results = make(chan []byte, buffers), make(chan result, buffers)
+	for range buffers {
+		r.buffers <- nil
+	}
+	var workers sync.WaitGroup
+	for range min(jobs, buffers) {
+		workers.Go(func() { r.work(ctx) })
+	}
+	err := r.collect(ctx)
+	cancel()
+	workers.Wait()
+	return err
+}
+
+// work performs tasks until none is left. A task is taken only with a buffer in
+// hand, so that the first one without a result is always being worked on.
+func (r *run) work(ctx context.Context) {
+	for {
+		var buffer []byte
+		select {
+		case <-ctx.Done():
+			return
+		case buffer = <-r.buffers:
+		}
+		n := int(r.next.Add(1)) - 1
+		if n >= len(r.tasks) {
+			r.buffers <- buffer
+			return
+		}
+		r.results <- r.perform(n, buffer)
+	}
+}
+
+// collect takes the results in order.
+func (r *run) collect(ctx context.Context) error {
+	early := map[int]result{} // that came before their turn
+	for next := 0; next < len(r.tasks); {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case res := <-r.results:
+			early[res.number] = res
+		}
+		for res, ok := early[next]; ok; res, ok = early[next] {
+			delete(early, next)
+			if err := r.take(res); err != nil {
+				return err
+			}
+			next++
+		}
+	}
+	return ctx.Err()
+}
+
+// perform converts a tile, or hashes a part of a file.
+func (r *run) perform(n int, buffer []byte) result {
+	t := r.tasks[n]
+	if t.file != nil {
+		return result{number: n, data: buffer, err: t.file.hashPart(t.part)}
+	}
+	if buffer == nil {
+		buffer = make([]byte, cola.ChunkBytes)
+	}
+	res := result{number: n, data: buffer}
+	f := r.conversion.tensors[t.step]
+	err := mmap.Guard(f.file.Path(), func() error { return r.convert(t, &res) })
+	if err != nil {
+		res.err = tensor.Damagedf("%w", err)
+	}
+	return res
+}
+
+// convert converts a tile into the result's buffer.
+func (r *run) convert(t task, res *result) error {
+	step, f := r.conversion.Steps[t.step], r.conversion.tensors[t.step]
+	view, err := f.file.Read(f.stored.Name)
+	if err != nil {
+		return err
+	}
+	first, n := tileElements(step, t.chunk)
+	size := int64(step.From.Size())
+	res.data = res.data[:n*int64(step.To.Type.Size())]
+	if res.tally, err = quantize.Convert(res.data, view.Data[first*size:(first+n)*size], step.cast(), first); err != nil {
+		return fmt.Errorf("tensor %q: %w", step.Source, err)
+	}
+	res.sum = blake3.Of(res.data)
+	return nil
+}
+
+// tileElements returns the first element of a tile and their number.
+func tileElements(s Step, chunk int) (first, n int64) {
+	size := int64(s.To.Type.Size())
+	from := int64(chunk) * cola.ChunkBytes
+	return from / size, (min(from+cola.ChunkBytes, s.Bytes) - from) / size
+}
+
+// take writes a tile whose turn it is and reports the progress.
+func (r *run) take(res result) error {
+	defer func() { r.buffers <- res.data[:0] }()
+	t := r.tasks[res.number]
+	if res.err != nil || t.file != nil {
+		return res.err
+	}
+	step, f := r.conversion.Steps[t.step], r.conversion.tensors[t.step]
+	if err := unstorable(step, f.file.Path(), res.tally); err != nil {
+		return err
+	}
+	if err := r.writer.WriteChunk(t.step, t.chunk, res.data, res.sum); err != nil {
+		return err
+	}
+	r.tallies[t.step].Add(res.tally)
+	_, n := tileElements(step, t.chunk)
+	r.done += n * int64(step.From.Size())
+	if r.progress != nil {
+		r.progress(Progress{step.Tensor, r.done, r.total})
+	}
+	return nil
+}
+
+func (r *run) figures() []quantize.Figures {
+	figures := make([]quantize.Figures, len(r.tallies))
+	for i, t := range r.tallies {
+		figures[i] = t.Figures()
+	}
+	return figures
+}

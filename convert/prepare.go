@@ -1,0 +1,93 @@
+package convert
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"colakit/formats/cola"
+	"colakit/formats/tensor"
+	"colakit/quantize"
+)
+
+// Options say what is converted, and how.
+type Options struct {
+	Source      string          // folder of the checkpoint
+	Type        quantize.Scheme // of the matrices
+	Tokenizer   string          // path; "" takes the one that lies with the checkpoint
+	NoTokenizer bool            // convert without a tokenizer
+}
+
+// Conversion is a checked source with the plan for it.
+type Conversion struct {
+	Plan
+
+	source  *checkpoint
+	tensors []found
+	reserve int // bytes of the provenance section
+}
+
+// Prepare opens the source and checks everything that can be checked without
+// reading the weights: configurations, inventory in both directions, shapes,
+// types, stored buffers, tokenizer. Errors that mean a damaged checkpoint wrap
+// tensor.ErrDamaged.
+func Prepare(o Options) (*Conversion, error) {
+	if o.Type.Type.Size() == 0 {
+		return nil, errors.New("no type to convert to: want f32, f16 or bf16")
+	}
+	source, err := openCheckpoint(o)
+	if err != nil {
+		return nil, err
+	}
+	c := &Conversion{source: source}
+	if err := c.plan(o); err != nil {
+		source.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *Conversion) plan(o Options) (err error) {
+	if c.tensors, err = c.source.match(); err != nil {
+		return err
+	}
+	if err := c.source.checkBuffers(c.tensors); err != nil {
+		return err
+	}
+	if c.Plan, err = newPlan(c.source, c.tensors, o); err != nil {
+		return err
+	}
+	if c.reserve, err = largestProvenance(c.Plan); err != nil {
+		return err
+	}
+	w, err := c.newWriter(nil)
+	if err != nil {
+		return err
+	}
+	c.OutputBytes, err = w.Size(c.meta(make([]byte, c.reserve)))
+	return err
+}
+
+// newWriter lays the artifact out.
+func (c *Conversion) newWriter(out io.WriterAt) (*cola.Writer, error) {
+	descs := make([]tensor.Desc, len(c.Steps))
+	for i, s := range c.Steps {
+		descs[i] = s.desc()
+	}
+	w, err := cola.NewWriter(out, descs)
+	if err != nil {
+		return nil, fmt.Errorf("laying out the artifact: %w", err)
+	}
+	return w, nil
+}
+
+func (c *Conversion) meta(provenance []byte) cola.Meta {
+	return cola.Meta{
+		DiTConfig: c.source.raw.DiT, VAEConfig: c.source.raw.VAE,
+		Tokenizer: c.source.tokenizer, Generation: c.source.generation,
+		Provenance: provenance,
+	}
+}
+
+// Close closes the source.
+func (c *Conversion) Close() error { return c.source.Close() }

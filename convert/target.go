@@ -1,0 +1,214 @@
+package convert
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// target is where an artifact goes.
+type target struct {
+	path, dir string
+	replace   bool // a file that is there may be replaced
+}
+
+// ErrExists is wrapped by the error for an output that is there already.
+var ErrExists = errors.New("exists already")
+
+// newTarget checks all that can be known of the output before it is written.
+func newTarget(path string, replace bool, sources []*sourceFile, bytes int64) (target, error) {
+	if resolved, err := filepath.EvalSymlinks(path); err == nil {
+		path = resolved // replace what a link points to, not the link
+	}
+	t := target{path: path, dir: filepath.Dir(path), replace: replace}
+	if err := t.checkFile(sources); err != nil {
+		return t, err
+	}
+	return t, t.checkFolder(bytes)
+}
+
+// checkFile checks a file that is at the path already.
+func (t target) checkFile(sources []*sourceFile) error {
+	info, err := os.Stat(t.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%s is not a regular file: name a file for the artifact", t.path)
+	}
+	for _, s := range sources {
+		if other, err := os.Stat(s.path); err == nil && os.SameFile(info, other) {
+			return fmt.Errorf("%s is a file of the source (%s): name another output", t.path, s.name)
+		}
+	}
+	if !t.replace {
+		return fmt.Errorf("%s %w: name another output, or force its replacement", t.path, ErrExists)
+	}
+	return nil
+}
+
+// checkFolder checks that the folder takes a file of so many bytes.
+func (t target) checkFolder(bytes int64) error {
+	info, err := os.Stat(t.dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("the folder %s of the output does not exist: create it first", t.dir)
+	case err != nil:
+		return err
+	case !info.IsDir():
+		return fmt.Errorf("%s is not a folder", t.dir)
+	}
+	if err := unix.Access(t.dir, unix.W_OK|unix.X_OK); err != nil {
+		return fmt.Errorf("the folder %s of the output can't be written to: %w", t.dir, err)
+	}
+	var disk unix.Statfs_t
+	if err := unix.Statfs(t.dir, &disk); err != nil {
+		return nil // a file system that does not tell: writing will show
+	}
+	if free := int64(disk.Bavail) * disk.Bsize; free < bytes {
+		return fmt.Errorf("%s: %w: the artifact needs %d bytes, %d are free in %s", t.path, unix.ENOSPC, bytes, free, t.dir)
+	}
+	return nil
+}
+
+// tempFile is the artifact while it is written. It is locked, so that another
+// conversion can tell it from one left behind by a process that was killed.
+type tempFile struct {
+	*os.File
+	target target
+	done   bool // renamed or removed
+}
+
+// create makes the temporary file after removing those left behind.
+func (t target) create() (*tempFile, error) {
+	t.removeStale()
+	for range 100 {
+		f, err := os.OpenFile(t.path+tempInfix+randomName(), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("creating the artifact: %w", err)
+		}
+		if lock(f) {
+			return &tempFile{File: f, target: t}, nil
+		}
+		f.Close() // another conversion saw it before it was locked, and removes it
+	}
+	return nil, fmt.Errorf("%s: no temporary file can be created beside it", t.path)
+}
+
+// tempInfix stands between the name of the output and a random number.
+const tempInfix = ".tmp-"
+
+func randomName() string {
+	var b [8]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+// lock locks f for this process and reports whether it did, and f still has a name.
+func lock(f *os.File) bool {
+	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+		return false
+	}
+	var s unix.Stat_t
+	return unix.Fstat(int(f.Fd()), &s) == nil && s.Nlink > 0
+}
+
+// removeStale removes temporary files of the same output that nobody holds.
+func (t target) removeStale() {
+	names, err := filepath.Glob(escapeGlob(t.path) + tempInfix + "????????????????")
+	if err != nil {
+		return
+	}
+	for _, name := range names {
+		f, err := os.Open(name)
+		if err != nil {
+			continue
+		}
+		if lock(f) {
+			os.Remove(name)
+		}
+		f.Close()
+	}
+}
+
+// escapeGlob makes a path match itself alone.
+func escapeGlob(path string) string {
+	var b []byte
+	for i := range len(path) {
+		switch path[i] {
+		case '*', '?', '[', '\\':
+			b = append(b, '\\')
+		}
+		b = append(b, path[i])
+	}
+	return string(b)
+}
+
+// commit makes the written file the output: synced, renamed, and the folder synced.
+func (f *tempFile) commit() error {
+	if err := f.Sync(); err != nil {
+		return fmt.Errorf("syncing %s: %w", f.target.path, err)
+	}
+	if err := f.rename(); err != nil {
+		return fmt.Errorf("renaming the artifact: %w", err)
+	}
+	f.done = true
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return syncFolder(f.target.dir)
+}
+
+// rename gives the file its name; without leave to replace, never over a file
+// that came up meanwhile.
+func (f *tempFile) rename() error {
+	if f.target.replace {
+		return os.Rename(f.Name(), f.target.path)
+	}
+	err := unix.Renameat2(unix.AT_FDCWD, f.Name(), unix.AT_FDCWD, f.target.path, unix.RENAME_NOREPLACE)
+	switch {
+	case errors.Is(err, unix.EEXIST):
+		return fmt.Errorf("%s %w: it came up during the conversion", f.target.path, ErrExists)
+	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOSYS): // a file system without it
+		return os.Rename(f.Name(), f.target.path)
+	}
+	return err
+}
+
+func syncFolder(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
+// discard removes the file unless it was committed.
+func (f *tempFile) discard() {
+	if !f.done {
+		os.Remove(f.Name())
+		f.Close()
+		f.done = true
+	}
+}
+
+// preallocate reserves the space on the disk, so that a full one is noticed now.
+func (f *tempFile) preallocate(bytes int64) error {
+	err := unix.Fallocate(int(f.Fd()), 0, 0, bytes)
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return fmt.Errorf("%s: reserving %d bytes: %w", f.target.path, bytes, err)
+	}
+	return nil // file systems without it find out while writing
+}
