@@ -15,12 +15,19 @@ type Band struct {
 	Rtol float64 `json:"rtol"`
 }
 
+// Options say how to compare.
+type Options struct {
+	Band Band
+	// Unit is the type that distances are counted in; Invalid: the reference's.
+	Unit dtype.Type
+}
+
 // chunk is the number of elements decoded at a time.
 const chunk = 4096
 
 // Compare measures got against want. Shapes must be equal; the types may be any
-// two floating-point types. Distances in ULP are counted in want's type.
-func Compare(ctx context.Context, got, want tensor.View, band Band) (Summary, error) {
+// two floating-point types.
+func Compare(ctx context.Context, got, want tensor.View, o Options) (Summary, error) {
 	if !got.Shape.Equal(want.Shape) {
 		return Summary{}, fmt.Errorf("%s: shape %v, want %v", want.Name, got.Shape, want.Shape)
 	}
@@ -31,7 +38,10 @@ func Compare(ctx context.Context, got, want tensor.View, band Band) (Summary, er
 			return Summary{}, fmt.Errorf("%s: %d bytes of %v do not hold shape %v", v.Name, len(v.Data), v.Type, v.Shape)
 		}
 	}
-	acc := NewAccumulator(want.Type, columns(want.Shape), band)
+	if o.Unit == dtype.Invalid {
+		o.Unit = want.Type
+	}
+	acc := NewAccumulator(columns(want.Shape), o)
 	var a, e [chunk]float64
 	n := len(want.Data) / want.Type.Size()
 	for at := 0; at < n; at += chunk {
@@ -64,9 +74,8 @@ func columns(s tensor.Shape) int {
 
 // Accumulator takes two tensors piece by piece, in row-major order.
 type Accumulator struct {
-	typ   dtype.Type
+	o     Options
 	small float64
-	band  Band
 	sum   Summary
 
 	err2, ref2, got2, dot, diff float64 // Σ(a−e)², Σe², Σa², Σa·e, Σ(a−e)
@@ -75,13 +84,13 @@ type Accumulator struct {
 }
 
 type column struct {
-	err2           float64
-	measured, over int64 // outside the small-value domain; of those, by more than 1 ULP
+	n, diff, err2  float64 // elements, Σ(a−e), Σ(a−e)²
+	measured, over int64   // outside the small-value domain; of those, by more than 1 ULP
 }
 
-// NewAccumulator measures in units of typ; columns is the length of the last axis.
-func NewAccumulator(typ dtype.Type, columns int, band Band) *Accumulator {
-	acc := &Accumulator{typ: typ, small: SmallValue(typ), band: band, cols: make([]column, max(columns, 1))}
+// NewAccumulator begins a comparison; columns is the length of the last axis.
+func NewAccumulator(columns int, o Options) *Accumulator {
+	acc := &Accumulator{o: o, small: SmallValue(o.Unit), cols: make([]column, max(columns, 1))}
 	acc.sum.MaxAbs.At, acc.sum.Outside.Used.At, acc.sum.Mask.First = -1, -1, -1
 	return acc
 }
@@ -113,11 +122,13 @@ func (acc *Accumulator) element(a, e float64, at int64) {
 		s.MaxAbs = Extreme{abs, at, a, e}
 	}
 	col := &acc.cols[at%int64(len(acc.cols))]
+	col.n++
+	col.diff += d
 	col.err2 += d * d
 	distance := int64(0)
 	if d != 0 {
 		acc.outside(a, e, abs, ref, at)
-		if distance = Distance(a, e, acc.typ); distance > 0 {
+		if distance = Distance(a, e, acc.o.Unit); distance > 0 {
 			s.Differing++
 		}
 	}
@@ -134,7 +145,7 @@ func (acc *Accumulator) element(a, e float64, at int64) {
 }
 
 func (acc *Accumulator) outside(a, e, abs, ref float64, at int64) {
-	o, b := &acc.sum.Outside, acc.band
+	o, b := &acc.sum.Outside, acc.o.Band
 	allowed := b.Atol + b.Rtol*ref
 	if !(abs <= allowed) {
 		o.Count++
@@ -211,6 +222,7 @@ func (acc *Accumulator) worstColumn() Column {
 	for i, c := range acc.cols {
 		if share := c.err2 / acc.err2; acc.err2 > 0 && share > worst.Share {
 			worst.Index, worst.Share = i, share
+			worst.Offset = math.Abs(c.diff) / math.Sqrt(c.n*c.err2)
 		}
 		if c.measured < steadyRows {
 			continue

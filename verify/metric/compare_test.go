@@ -30,7 +30,7 @@ func view(t *testing.T, typ dtype.Type, shape tensor.Shape, values ...float64) t
 
 func compare(t *testing.T, typ dtype.Type, shape tensor.Shape, band Band, got, want []float64) Summary {
 	t.Helper()
-	s, err := Compare(context.Background(), view(t, typ, shape, got...), view(t, typ, shape, want...), band)
+	s, err := Compare(context.Background(), view(t, typ, shape, got...), view(t, typ, shape, want...), Options{Band: band})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestCompareKnownAnswers(t *testing.T) {
 			name: "a scalar off by one", typ: dtype.F32, shape: tensor.Shape{}, band: Band{0.5, 0.25}, got: []float64{3}, want: []float64{2},
 			summary: Summary{N: 1, Finite: 1, RelL2: 0.5, Cosine: 1, Bias: 0.5, RMS: 2, MaxRef: 2, MaxAbs: Extreme{1, 0, 3, 2}, Differing: 1,
 				ULP:     ULP{N: 1, P50: 1 << 22, P99: 1 << 22, P999: 1 << 22, Max: 1 << 22, Over1: 1, Over2: 1, Over4: 1},
-				Outside: Outside{Used: Extreme{1, 0, 3, 2}, LeastAtol: 0.5, LeastRtol: 0.25}, Mask: noMask, Column: Column{Share: 1, SteadyAt: -1}},
+				Outside: Outside{Used: Extreme{1, 0, 3, 2}, LeastAtol: 0.5, LeastRtol: 0.25}, Mask: noMask, Column: Column{Share: 1, Offset: 1, SteadyAt: -1}},
 		},
 		{
 			name: "two rows, error in the second column", typ: dtype.F32, shape: tensor.Shape{2, 2}, band: Band{Atol: 1},
@@ -73,7 +73,7 @@ func TestCompareKnownAnswers(t *testing.T) {
 				MaxAbs: Extreme{14, 3, 2, -12}, Differing: 1, Small: 1,
 				ULP:     ULP{N: 3, P99: 2168455168, P999: 2168455168, Max: 2168455168, Over1: 1, Over2: 1, Over4: 1},
 				Outside: Outside{Count: 1, Used: Extreme{14, 3, 2, -12}, LeastAtol: 14, LeastRtol: 13. / 12}, Mask: noMask,
-				Column: Column{Index: 1, Share: 1, SteadyAt: -1}},
+				Column: Column{Index: 1, Share: 1, Offset: 1 / math.Sqrt2, SteadyAt: -1}},
 		},
 		{
 			name: "all zero", typ: dtype.BF16, shape: tensor.Shape{3}, got: []float64{0, 0, math.Copysign(0, -1)}, want: []float64{0, math.Copysign(0, -1), 0},
@@ -84,13 +84,13 @@ func TestCompareKnownAnswers(t *testing.T) {
 			name: "against zeros", typ: dtype.F32, shape: tensor.Shape{1}, got: []float64{0x1p-126}, want: []float64{0},
 			summary: Summary{N: 1, Finite: 1, RelL2: 1, Bias: 1, MaxAbs: Extreme{0x1p-126, 0, 0x1p-126, 0}, Differing: 1, Small: 1, SmallMax: 0x1p-126,
 				Outside: Outside{Count: 1, Used: Extreme{inf, 0, 0x1p-126, 0}, LeastAtol: 0x1p-126, LeastRtol: 0x1p-126 / math.SmallestNonzeroFloat64},
-				Mask:    noMask, Column: Column{Share: 1, SteadyAt: -1}},
+				Mask:    noMask, Column: Column{Share: 1, Offset: 1, SteadyAt: -1}},
 		},
 		{
 			name: "denormals", typ: dtype.F32, shape: tensor.Shape{2}, band: Band{Atol: 1}, got: []float64{3 * 0x1p-149, 0x1p-149}, want: []float64{0x1p-149, 0x1p-149},
 			summary: Summary{N: 2, Finite: 2, RelL2: 2 * 0x1p-149 / 0x1p-126 / math.Sqrt2, Cosine: 4 / math.Sqrt(20), Bias: 0x1p-149 / 0x1p-126,
 				RMS: 0x1p-149, MaxRef: 0x1p-149, MaxAbs: Extreme{0x1p-148, 0, 3 * 0x1p-149, 0x1p-149}, Differing: 1, Small: 2, SmallMax: 0x1p-148,
-				Outside: Outside{Used: Extreme{0x1p-148, 0, 3 * 0x1p-149, 0x1p-149}, LeastAtol: 0x1p-148}, Mask: noMask, Column: Column{Share: 1, SteadyAt: -1}},
+				Outside: Outside{Used: Extreme{0x1p-148, 0, 3 * 0x1p-149, 0x1p-149}, LeastAtol: 0x1p-148}, Mask: noMask, Column: Column{Share: 1, Offset: 1, SteadyAt: -1}},
 		},
 		{
 			name: "NaN and infinities that agree and that do not", typ: dtype.F32, shape: tensor.Shape{6},
@@ -132,7 +132,7 @@ func TestSteadyColumnIsSeen(t *testing.T) {
 func TestCandidateOfAWiderTypeIsRoundedForDistances(t *testing.T) {
 	want := view(t, dtype.BF16, tensor.Shape{2}, 1, 2)
 	got := view(t, dtype.F64, tensor.Shape{2}, 1+0x1p-9, 2+0x1p-6)
-	s, err := Compare(context.Background(), got, want, Band{})
+	s, err := Compare(context.Background(), got, want, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +160,7 @@ func TestCompareRefuses(t *testing.T) {
 		{"a canceled context", canceled, ok, ok, "canceled"},
 	}
 	for _, tt := range tests {
-		if _, err := Compare(tt.ctx, tt.got, tt.want, Band{}); err == nil || !strings.Contains(err.Error(), tt.message) {
+		if _, err := Compare(tt.ctx, tt.got, tt.want, Options{}); err == nil || !strings.Contains(err.Error(), tt.message) {
 			t.Errorf("%s: error %v, want %q", tt.name, err, tt.message)
 		}
 	}
@@ -208,7 +208,7 @@ func BenchmarkCompare(b *testing.B) {
 	v := tensor.View{Desc: tensor.Desc{Name: "x", Type: dtype.F32, Shape: tensor.Shape{n / 1024, 1024}}, Data: raw}
 	b.SetBytes(int64(4 * n))
 	for b.Loop() {
-		if _, err := Compare(context.Background(), v, v, Band{}); err != nil {
+		if _, err := Compare(context.Background(), v, v, Options{}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -18,20 +18,6 @@ func SmallValue(t dtype.Type) float64 {
 	return 0x1p-20
 }
 
-// Step returns the spacing of the numbers of type t just above 1: 2⁻⁷ for bf16,
-// 2⁻¹⁰ for f16, 2⁻²³ for f32, 2⁻⁵² for f64.
-func Step(t dtype.Type) float64 {
-	switch t {
-	case dtype.BF16:
-		return 0x1p-7
-	case dtype.F16:
-		return 0x1p-10
-	case dtype.F64:
-		return 0x1p-52
-	}
-	return 0x1p-23
-}
-
 // ordinal maps a value, rounded to type t, to an integer such that neighbouring
 // values of t have neighbouring integers; 0 and −0 map to 0.
 func ordinal(v float64, t dtype.Type) int64 {

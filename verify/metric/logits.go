@@ -158,12 +158,13 @@ func Top(logits []float64) int32 {
 // Tied reports whether the reference's logits of tokens a and b differ by no
 // more than tie; a token outside the known ones is below the last of them.
 func Tied(ref Reference, a, b int32, tie float64) bool {
-	va, okA := ref.value(a)
-	vb, okB := ref.value(b)
+	va, okA := ref.Value(a)
+	vb, okB := ref.Value(b)
 	return okA && okB && math.Abs(va-vb) <= tie
 }
 
-func (r Reference) value(id int32) (float64, bool) {
+// Value returns the logit of an id, if it is known.
+func (r Reference) Value(id int32) (float64, bool) {
 	i := slices.Index(r.IDs, id)
 	if i < 0 {
 		return 0, false

@@ -75,6 +75,9 @@ type Outside struct {
 type Column struct {
 	Index int     `json:"index"`
 	Share float64 `json:"share"` // of Σ(a−e)², 0…1
+	// Offset is |mean(a−e)| / rms(a−e) of that column: 1 where it is off by the
+	// same amount everywhere, as a bias element makes it.
+	Offset float64 `json:"offset"`
 	// Steady is the largest share of its elements by which a column is off by
 	// more than 1 ULP outside the small-value domain, SteadyAt that column. Only
 	// columns with at least 4 elements outside that domain are looked at.

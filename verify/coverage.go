@@ -1,0 +1,79 @@
+package verify
+
+import (
+	"sort"
+	"strings"
+
+	"colakit/reference/generate"
+	"colakit/verify/catalog"
+)
+
+// coverage notes what was shown, what was compared, and why something was not.
+type coverage struct {
+	seen        map[string]bool
+	extra       map[string]bool
+	notRecorded map[string]int
+	elements    int64
+}
+
+func newCoverage() coverage {
+	return coverage{seen: map[string]bool{}, extra: map[string]bool{}, notRecorded: map[string]int{}}
+}
+
+// see notes that a tap of the bundle was compared.
+func (c *coverage) see(tap string) { c.seen[tap] = true }
+
+// offer notes a site that the engine can show.
+func (c *coverage) offer(s *session, site generate.Site, op *catalog.Op, held bool) {
+	if held {
+		return
+	}
+	if reason := s.unrecorded(site, op); reason != "" {
+		c.notRecorded[reason]++
+		return
+	}
+	c.extra[site.String()] = true
+}
+
+// unrecorded says why a bundle does not hold a site; "" if it should.
+func (s *session) unrecorded(site generate.Site, op *catalog.Op) string {
+	switch {
+	case op == nil:
+		return ""
+	case site.Block >= s.blocks:
+		return "beyond the block limit"
+	case site.Stage == generate.Denoise && site.Step >= s.steps:
+		return "beyond the step limit"
+	case !op.Recorded(s.info.Level, site.Stage):
+		return "not at level " + s.info.Level
+	case s.info.Attention == "sdpa" && op.Section == catalog.DiT && strings.HasSuffix(op.Path, ".scores"):
+		return "hidden inside sdpa attention"
+	}
+	return ""
+}
+
+// result sums up; taps of noise are input, not compared.
+func (s *session) coverageResult() Coverage {
+	c := Coverage{Elements: s.coverage.elements, NotRecorded: s.coverage.notRecorded}
+	for _, t := range s.info.Taps {
+		if strings.HasPrefix(t.Name, "noise/") {
+			continue
+		}
+		c.Taps++
+		if s.coverage.seen[t.Name] {
+			c.Compared++
+		} else {
+			c.Missing = append(c.Missing, t.Name)
+		}
+	}
+	for name := range s.coverage.extra {
+		c.Extra = append(c.Extra, name)
+	}
+	sort.Strings(c.Extra)
+	for _, x := range s.comparisons {
+		if x.Rule == "" {
+			c.Unjudged++
+		}
+	}
+	return c
+}

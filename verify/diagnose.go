@@ -1,0 +1,196 @@
+package verify
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+
+	"colakit/reference/generate"
+	"colakit/verify/metric"
+)
+
+// Divergence is the earliest operation that fails although its inputs are right.
+type Divergence struct {
+	Name    string         `json:"name"` // the tap
+	Op      string         `json:"op"`   // module path and operation
+	Mode    Mode           `json:"mode"`
+	Problem string         `json:"problem"`
+	Unit    []string       `json:"unit"`    // operations between it and the recorded values before it
+	Inputs  []string       `json:"inputs"`  // those values
+	Tensors []string       `json:"tensors"` // that it uses, with shape and stored type
+	Summary metric.Summary `json:"summary"`
+	Index   []int          `json:"index,omitempty"`
+	Pattern []string       `json:"pattern"` // what the failures have in common, and what that points to
+}
+
+// diverged returns the earliest failure: of the isolated mode, where every
+// operation stands for itself, else of a later one.
+func (s *session) diverged() *Divergence {
+	var first *Comparison
+	for _, c := range s.inOrder() {
+		if c.Failed() {
+			first = c
+			break
+		}
+	}
+	if first == nil {
+		return nil
+	}
+	u := s.unit(first.site, first.op)
+	return &Divergence{
+		Name: first.Name, Op: first.op.Path, Mode: first.Mode, Problem: first.Problem,
+		Unit: u.Parts, Inputs: u.Inputs, Tensors: s.weights.describe(u.Tensors),
+		Summary: first.Summary, Index: first.Index,
+		Pattern: s.patterns(first),
+	}
+}
+
+// patterns says what the failures of the first one's mode have in common with it.
+func (s *session) patterns(first *Comparison) []string {
+	var same []*Comparison // the same operation in all passes
+	for _, c := range s.comparisons {
+		if c.Mode == first.Mode && c.op == first.op && (c.Rule != "" || c.Failed()) {
+			same = append(same, c)
+		}
+	}
+	patterns := []string{s.layerPattern(first, same)}
+	for _, p := range []string{branchPattern(same), blockPattern(same), stepPattern(same), columnPattern(first), s.companions(first)} {
+		if p != "" {
+			patterns = append(patterns, p)
+		}
+	}
+	return patterns
+}
+
+// layerPattern compares the operation with its like in other layers.
+func (s *session) layerPattern(first *Comparison, same []*Comparison) string {
+	judged, failed := map[int]bool{}, map[int]bool{}
+	for _, c := range s.comparisons {
+		if c.Mode == first.Mode && c.op.Section == first.op.Section && c.op.Name == first.op.Name && c.op.Layer >= 0 {
+			judged[c.op.Layer] = true
+			if c.Failed() {
+				failed[c.op.Layer] = true
+			}
+		}
+	}
+	passes := fmt.Sprintf("%d of %d passes", count(same, (*Comparison).Failed), len(same))
+	what := "its weights, or the tensors that were mapped to it"
+	if len(s.unit(first.site, first.op).Tensors) == 0 {
+		what = "its formula"
+	}
+	switch {
+	case first.op.Layer < 0:
+		return fmt.Sprintf("in %s, and no like operation exists in other layers: %s", passes, what)
+	case len(failed) == len(judged) && len(judged) > 1:
+		return fmt.Sprintf("uniform over all %d layers, in %s of this one: the contract (a rounding, an epsilon, a formula), not one weight", len(judged), passes)
+	case len(failed) == 1:
+		return fmt.Sprintf("this layer alone of %d, in %s: %s", len(judged), passes, what)
+	}
+	return fmt.Sprintf("in %d of %d layers, in %s of this one", len(failed), len(judged), passes)
+}
+
+func count(cs []*Comparison, is func(*Comparison) bool) int {
+	n := 0
+	for _, c := range cs {
+		if is(c) {
+			n++
+		}
+	}
+	return n
+}
+
+// branchPattern looks for a failure of one branch only.
+func branchPattern(same []*Comparison) string {
+	in := func(branch string) (judged, failed int) {
+		of := slices.DeleteFunc(slices.Clone(same), func(c *Comparison) bool { return c.site.Branch != branch || c.site.Stage != generate.Denoise })
+		return len(of), count(of, (*Comparison).Failed)
+	}
+	cond, condFailed := in(generate.Cond)
+	uncond, uncondFailed := in(generate.Uncond)
+	switch {
+	case cond == 0 || uncond == 0:
+	case condFailed > 0 && uncondFailed == 0:
+		return "only in the conditional branch: the cache, or the positions behind it"
+	case uncondFailed > 0 && condFailed == 0:
+		return "only in the unconditional branch: its positions start at 0 and it sees no cache"
+	}
+	return ""
+}
+
+// blockPattern and stepPattern look for failures that begin, or grow, with the
+// block or with the step.
+func blockPattern(same []*Comparison) string {
+	return growth(same, func(g generate.Site) (int, bool) { return g.Block, g.Stage >= generate.Denoise }, "block", "the cache")
+}
+
+func stepPattern(same []*Comparison) string {
+	return growth(same, func(g generate.Site) (int, bool) { return g.Step, g.Stage == generate.Denoise }, "step", "timestep or guidance")
+}
+
+// growthFactor is how much larger the last figure must be than the first to be
+// called growth.
+const growthFactor = 4
+
+func growth(same []*Comparison, at func(generate.Site) (int, bool), what, cause string) string {
+	worst := map[int]float64{}
+	failed := map[int]bool{}
+	for _, c := range same {
+		if i, ok := at(c.site); ok {
+			worst[i] = max(worst[i], c.Summary.RelL2)
+			failed[i] = failed[i] || c.Failed()
+		}
+	}
+	var keys []int
+	for i := range worst {
+		keys = append(keys, i)
+	}
+	sort.Ints(keys)
+	if len(keys) < 2 {
+		return ""
+	}
+	first, last := keys[0], keys[len(keys)-1]
+	switch {
+	case failed[last] && !failed[first]:
+		return fmt.Sprintf("not yet in %s %d, in %s %d it is: %s", what, first, what, last, cause)
+	case failed[last] && worst[last] > growthFactor*worst[first]:
+		return fmt.Sprintf("grows from rel-L2 %s in %s %d to %s in %s %d: %s", short(worst[first]), what, first, short(worst[last]), what, last, cause)
+	}
+	return ""
+}
+
+// columnShare is the part of the squared error that makes one column stand out.
+const columnShare = 0.95
+
+// columnPattern looks for an error in one output channel.
+func columnPattern(c *Comparison) string {
+	col := c.Summary.Column
+	switch {
+	case col.Share < columnShare || c.Summary.Mask.Mismatch > 0 || len(c.Index) < 2:
+		return ""
+	case col.Offset > 0.999:
+		return fmt.Sprintf("%.3g %% of the squared error is in channel %d, off by the same %s in every row: one element of a bias", 100*col.Share, col.Index, short(c.Summary.MaxAbs.Got-c.Summary.MaxAbs.Want))
+	}
+	return fmt.Sprintf("%.3g %% of the squared error is in channel %d: one row of a weight, or one element of a bias or a norm", 100*col.Share, col.Index)
+}
+
+// companions lists other operations that fail although their inputs are right.
+func (s *session) companions(first *Comparison) string {
+	if first.Mode != Isolated {
+		return ""
+	}
+	var others []string
+	for _, c := range s.inOrder() {
+		if c.Mode == Isolated && c.Failed() && c.op != first.op && !slices.Contains(others, c.op.Path) {
+			others = append(others, c.op.Path)
+		}
+	}
+	if len(others) == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("%d other operations fail on their own, too: %s", len(others), strings.Join(others[:min(4, len(others))], ", "))
+	if len(others) > 4 {
+		text += ", …"
+	}
+	return text
+}

@@ -1,0 +1,164 @@
+package verify
+
+import (
+	"slices"
+
+	"colakit/formats/dtype"
+	"colakit/golden"
+	"colakit/reference/generate"
+	"colakit/verify/catalog"
+)
+
+// unit resolves what lies between a site's value and the recorded ones before it.
+func (s *session) unit(site generate.Site, op *catalog.Op) catalog.Unit {
+	return s.catalog.Unit(op, func(path string) bool {
+		_, ok := s.order[sibling(site, path)]
+		return ok
+	})
+}
+
+// computing counts the operations of a unit that do more than copy.
+func (s *session) computing(u catalog.Unit) int {
+	n := 0
+	for _, path := range u.Parts {
+		if s.catalog.Op(path).Kind != catalog.Copy {
+			n++
+		}
+	}
+	return n
+}
+
+// sibling is the tap of another value of the same pass.
+func sibling(site generate.Site, path string) string {
+	site.Path = path
+	return site.String()
+}
+
+// facts gathers what the policy may know of a comparison.
+func (s *session) facts(m Mode, site generate.Site, u catalog.Unit, tap golden.Tap) Facts {
+	keys := s.keys(site)
+	f := Facts{
+		Mode: m, Contract: s.contract, Kind: u.Kind, Type: runType(tap),
+		Terms:      float64(u.Terms + u.Attentions*keys),
+		Operations: float64(s.computing(u)),
+		Modules:    float64(len(u.Tensors)),
+		Position:   float64(keys - 1),
+		Operand:    s.operand(site, u.Op),
+		Score:      s.magnitude(site, scoresOf(u)),
+		Elements:   independent(u, tap),
+	}
+	if site.Stage == generate.Denoise {
+		f.Timestep = s.info.Run.Schedule[min(site.Step, s.info.Run.Steps)]
+	}
+	f.Artifact = s.weights.least
+	if m == Isolated {
+		f.Artifact = s.precision(u)
+	}
+	if s.drifted(m, site, u) {
+		f.Mode, f.Artifact = Generation, s.weights.least
+	}
+	return f
+}
+
+// drifted reports whether the inputs of a unit come from latents that the bundle
+// does not hold: those after the last step, where steps beyond a limit were not
+// recorded. The engine made them itself, as in generation.
+func (s *session) drifted(m Mode, site generate.Site, u catalog.Unit) bool {
+	if s.steps == s.info.Run.Steps {
+		return false
+	}
+	final := site.Stage == generate.Decode || site.Stage == generate.Commit
+	if m == Isolated {
+		return final && slices.Contains(u.Inputs, catalog.Latents)
+	}
+	return final || site.Stage == generate.Denoise && site.Block > 0 && site.Branch != generate.Uncond
+}
+
+// runType is the type that a value had in the golden's run.
+func runType(t golden.Tap) dtype.Type {
+	if typ, err := dtype.Parse(t.RunType); err == nil {
+		return typ
+	}
+	return t.Type
+}
+
+// precision returns the least precise type among the tensors of a unit. Under
+// the released contract the run itself rounds the tensors of products to bf16.
+func (s *session) precision(u catalog.Unit) dtype.Type {
+	least := dtype.F32
+	for _, path := range u.Parts {
+		part := s.catalog.Op(path)
+		for _, module := range part.Tensors {
+			for _, i := range s.weights.of(module) {
+				t := s.options.Artifact.Tensors[i].Type
+				if s.contract == generate.Released && part.Kind == catalog.Product && t == dtype.BF16 {
+					continue
+				}
+				least = coarser(least, t)
+			}
+		}
+	}
+	return least
+}
+
+// keys returns the largest number of keys that a sample's queries see in a pass.
+func (s *session) keys(site generate.Site) int {
+	most := 0
+	for _, sample := range s.info.Samples {
+		n := sample.PrefixLatents + (site.Block+1)*s.cfg.DiT.BlockSize
+		switch {
+		case site.Stage == generate.Encode:
+			n = len(sample.TokenIDs) / s.cfg.VAE.PatchSize
+		case site.Stage == generate.Prefill:
+			n = sample.PrefixLatents
+		case site.Branch == generate.Uncond:
+			n = s.cfg.DiT.BlockSize
+		}
+		most = max(most, n)
+	}
+	if !s.cfg.VAE.BlockCausal && site.Stage != generate.Denoise && site.Stage != generate.Commit {
+		return most * len(s.info.Samples) // without a mask all samples are seen
+	}
+	return most
+}
+
+// operand bounds the numbers that an operation adds.
+func (s *session) operand(site generate.Site, op *catalog.Op) float64 {
+	if op.Operand == nil {
+		return 0
+	}
+	in := make([]float64, len(op.Inputs))
+	for i, path := range op.Inputs {
+		in[i] = s.magnitude(site, path)
+	}
+	return op.Operand(in)
+}
+
+// magnitude returns the largest element of the golden's value of a path in the
+// pass of site; 0 where it is not known.
+func (s *session) magnitude(site generate.Site, path string) float64 {
+	if v, ok := s.largest[sibling(site, path)]; ok {
+		return v
+	}
+	if op := s.catalog.Op(path); op != nil && op.Kind == catalog.Copy && len(op.Inputs) > 0 {
+		return s.magnitude(site, op.Inputs[0])
+	}
+	return 0
+}
+
+func scoresOf(u catalog.Unit) string {
+	if u.Kind == catalog.Attention {
+		return u.Op.Inputs[0]
+	}
+	return ""
+}
+
+// independent counts the elements that can differ independently of each other:
+// what depends on the timestep alone is the same in every row of a timestep.
+func independent(u catalog.Unit, tap golden.Tap) float64 {
+	n, _ := tap.Shape.Elements()
+	if len(tap.Shape) > 1 && u.TimestepOnly() {
+		n = int64(tap.Shape[len(tap.Shape)-1])
+	}
+	return float64(n)
+}

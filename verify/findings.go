@@ -1,0 +1,228 @@
+package verify
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"colakit/reference/generate"
+)
+
+// distribution is a judged figure that is no tensor: the logits of a block, the
+// generated tokens.
+type distribution struct {
+	rule    *Rule
+	subject string
+	checks  []Check
+	phase   phase
+}
+
+// distributionsOf judges logits and tokens.
+func (s *session) distributionsOf(t Tokens) []distribution {
+	var list []distribution
+	for _, l := range s.logits {
+		f := Facts{Mode: l.Mode, Contract: s.contract, Artifact: s.weights.least}
+		if r := logitRule(f); r != nil && l.Mode == Free {
+			list = append(list, distribution{r, fmt.Sprintf("b%02d/decode logits", l.Block), r.logits(f, l.Logits), phaseFree})
+		}
+	}
+	f := Facts{Mode: Generation, Contract: s.contract, Artifact: s.weights.least}
+	if r := logitRule(f); r != nil && t.Compared > 0 {
+		list = append(list, distribution{r, "generated tokens", r.logits(f, t.agreement(true)), phaseTokens})
+		s.undecided = failure(r.logits(f, t.agreement(false))) != ""
+	}
+	return list
+}
+
+// findings lists what failed, in the order in which one thing explains another:
+// names, shapes, types and single operations stand for themselves; what comes
+// after them is explained by the first of them.
+func (s *session) findings(t Tokens, c Coverage) []Finding {
+	var list []Finding
+	if f := nameFinding(c); f.Failed > 0 {
+		list = append(list, f)
+	}
+	list = append(list, s.operationFindings()...)
+	own := len(list)
+	for _, m := range []Mode{Free, Generation} {
+		if f := s.modeFinding(m); f.Failed > 0 {
+			list = append(list, f)
+		}
+	}
+	for _, d := range s.distributions {
+		if why := failure(d.checks); why != "" {
+			list = append(list, Finding{Phase: d.phase.String(), Subject: d.subject, Text: why, Failed: 1, Compared: 1})
+		}
+	}
+	list = append(list, s.outcomeFindings(t)...)
+	for i := max(own, 1); i < len(list); i++ {
+		list[i].ExplainedBy = list[0].Subject
+	}
+	return list
+}
+
+// nameFinding reports taps that only one side has.
+func nameFinding(c Coverage) Finding {
+	one := append(append([]string(nil), c.Missing...), c.Extra...)
+	f := Finding{Phase: phaseNames.String(), Subject: "taps on one side only", Failed: len(one), Compared: c.Taps + len(c.Extra)}
+	var parts []string
+	if n := len(c.Missing); n > 0 {
+		parts = append(parts, fmt.Sprintf("the engine never showed %d of the bundle's taps, such as %s", n, c.Missing[0]))
+	}
+	if n := len(c.Extra); n > 0 {
+		parts = append(parts, fmt.Sprintf("the bundle lacks %d values of the engine, such as %s", n, c.Extra[0]))
+	}
+	f.Text = strings.Join(parts, "; ")
+	return f
+}
+
+// operationFindings groups failures whose inputs are right by operation.
+func (s *session) operationFindings() []Finding {
+	var list []Finding
+	at := map[string]int{}
+	judged := map[string]int{}
+	for _, c := range s.comparisons {
+		if c.Mode == Isolated {
+			judged[c.op.Path]++
+		}
+	}
+	for _, c := range s.inOrder() {
+		if !c.Failed() || c.phase > phaseIsolated || c.Mode != Isolated {
+			continue
+		}
+		key := c.phase.String() + c.op.Path
+		if _, ok := at[key]; !ok {
+			at[key] = len(list)
+			list = append(list, Finding{Phase: c.phase.String(), Subject: c.op.Path, Text: c.Name + ": " + c.Problem, Compared: judged[c.op.Path]})
+		}
+		list[at[key]].Failed++
+	}
+	return list
+}
+
+// modeFinding sums up the failures of a mode whose passes carry errors on.
+func (s *session) modeFinding(m Mode) Finding {
+	f := Finding{Phase: string(m), Subject: "branch outputs, velocities and logits"}
+	if m == Generation {
+		f.Subject = "latents of a block"
+	}
+	for _, c := range s.inOrder() {
+		late := c.Mode == m && c.Rule != "" || c.Mode == Isolated && c.phase == phaseOf(m)
+		if !late && !(c.Mode == m && c.Failed()) {
+			continue
+		}
+		f.Compared++
+		if c.Failed() {
+			if f.Failed == 0 {
+				f.Text = "first " + c.Name + ": " + c.Problem
+			}
+			f.Failed++
+		}
+	}
+	return f
+}
+
+// outcomeFindings reports texts and layouts that differ.
+func (s *session) outcomeFindings(t Tokens) []Finding {
+	var list []Finding
+	if wrong := s.checkLayout(); len(wrong) > 0 {
+		list = append(list, Finding{Phase: phaseTokens.String(), Subject: "layout of the prompts", Text: wrong[0], Failed: len(wrong), Compared: 6 * len(s.info.Samples)})
+	}
+	if t.texts && t.Match == t.Compared && t.TextSame < t.Samples {
+		list = append(list, Finding{
+			Phase: phaseTokens.String(), Subject: "text", Failed: t.Samples - t.TextSame, Compared: t.Samples,
+			Text: "the ids are the golden's and their text is not: another tokenizer",
+		})
+	}
+	return list
+}
+
+// report draws everything together.
+func (s *session) report() *Report {
+	tokens := s.compareTokens()
+	s.distributions = s.distributionsOf(tokens)
+	r := &Report{
+		Schema: Schema, Version: SchemaVersion,
+		Bundle: s.bundleID(), Engine: s.options.Engine, Artifact: s.options.Artifact,
+		Layers: s.layerRows(), Passes: s.passRows(), Logits: s.logits, Tokens: tokens,
+		Policy: s.ruleUses(), Coverage: s.coverageResult(), Comparisons: s.inOrder(),
+	}
+	r.Artifact.Types = typeCounts(s.options.Artifact)
+	r.Findings = s.findings(tokens, r.Coverage)
+	r.Divergence = s.diverged()
+	r.Notes = s.notes(tokens)
+	r.Verdict, r.Reason = r.conclude(s.undecided)
+	return r
+}
+
+func typeCounts(a Artifact) map[string]int {
+	types := map[string]int{}
+	for _, d := range a.Tensors {
+		types[d.Type.String()]++
+	}
+	return types
+}
+
+// conclude gives the verdict and the line that says why.
+func (r *Report) conclude(undecided bool) (Verdict, string) {
+	switch {
+	case len(r.Findings) > 0 && r.Divergence != nil && r.Findings[0].Phase != phaseNames.String():
+		fed := "fed the golden's inputs"
+		if r.Divergence.Mode != Isolated {
+			fed = "every operation is right by itself, but " + string(r.Divergence.Mode)
+		}
+		return Fail, fmt.Sprintf("%s: %s, %s", r.Divergence.Name, fed, r.Divergence.Problem)
+	case len(r.Findings) > 0:
+		return Fail, r.Findings[0].Subject + ": " + r.Findings[0].Text
+	case undecided:
+		return Incomplete, fmt.Sprintf("%d tokens differ in blocks whose logits are not recorded: ties or not, nobody can say", r.Tokens.Unknown)
+	case r.Coverage.Compared == 0:
+		return Incomplete, "the bundle records nothing that could be compared"
+	}
+	most := 0.0
+	for _, u := range r.Policy {
+		most = max(most, u.Share)
+	}
+	return Pass, fmt.Sprintf("%d values compared one by one, each within its tolerance; %.0f %% of the tightest was used", r.Coverage.Compared, 100*most)
+}
+
+func (s *session) bundleID() BundleID {
+	i := s.info
+	return BundleID{
+		Name: s.options.Name, Contract: i.Contract, Device: i.Device, Attention: i.Attention, Level: i.Level,
+		Samples: len(i.Samples), Blocks: i.Run.Blocks, Steps: i.Run.Steps, BlockLimit: i.Run.BlockLimit, StepLimit: i.Run.StepLimit,
+		Floors: len(i.Floors), Environment: i.Environment,
+	}
+}
+
+// notes says what a reader should know and is no failure.
+func (s *session) notes(t Tokens) []string {
+	var notes []string
+	if other := s.otherSources(); len(other) > 0 {
+		notes = append(notes, "the artifact was not made from the bundle's checkpoint: "+strings.Join(other, ", ")+" had another sha256")
+	}
+	if len(s.info.Floors) == 0 && s.contract == generate.Released {
+		notes = append(notes, "uncalibrated: the bundle holds no floors, so the policy's own limits stand")
+	}
+	if t.Sampled {
+		notes = append(notes, "tokens were drawn at random in Python; they are not compared")
+	}
+	return notes
+}
+
+// otherSources lists the weight files of the bundle's checkpoint that the artifact
+// was not made from, where both know their sources.
+func (s *session) otherSources() []string {
+	made := map[string]bool{}
+	for _, sum := range s.options.Artifact.Sources {
+		made[sum] = true
+	}
+	var other []string
+	for _, name := range slices.Sorted(maps.Keys(s.info.Model.Sources)) {
+		if len(made) > 0 && strings.HasSuffix(name, ".safetensors") && !made[s.info.Model.Sources[name]] {
+			other = append(other, name)
+		}
+	}
+	return other
+}

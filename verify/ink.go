@@ -1,0 +1,214 @@
+package verify
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"strings"
+	"unicode/utf8"
+)
+
+// ink writes lines of a report for people: cut to a width, coloured only where the
+// reader is a terminal.
+type ink struct {
+	w      io.Writer
+	width  int
+	colour bool
+	err    error
+}
+
+// The colours, as ANSI codes.
+const (
+	bold   = "1"
+	dim    = "2"
+	red    = "31"
+	green  = "32"
+	yellow = "33"
+)
+
+func (k *ink) paint(code, text string) string {
+	if !k.colour || text == "" {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+// line writes one line, cut to the width.
+func (k *ink) line(format string, args ...any) {
+	if k.err == nil {
+		_, k.err = io.WriteString(k.w, cut(fmt.Sprintf(format, args...), k.width)+"\n")
+	}
+}
+
+// wrapped writes text over several lines, the later ones indented.
+func (k *ink) wrapped(first, indent, text string) {
+	line := first
+	for _, word := range strings.Fields(text) {
+		if visible(line)+1+utf8.RuneCountInString(word) > k.width && strings.TrimSpace(line) != "" {
+			k.line("%s", line)
+			line = indent
+		}
+		if line != "" && !strings.HasSuffix(line, " ") {
+			line += " "
+		}
+		line += word
+	}
+	k.line("%s", line)
+}
+
+// visible counts the columns a text takes, escape sequences left out.
+func visible(text string) int {
+	n, escape := 0, false
+	for _, r := range text {
+		switch {
+		case r == '\x1b':
+			escape = true
+		case escape:
+			escape = r != 'm'
+		default:
+			n++
+		}
+	}
+	return n
+}
+
+// cut shortens a text to width columns, keeping escape sequences whole.
+func cut(text string, width int) string {
+	if visible(text) <= width {
+		return text
+	}
+	var b strings.Builder
+	n, escape := 0, false
+	for _, r := range text {
+		switch {
+		case r == '\x1b':
+			escape = true
+		case escape:
+			escape = r != 'm'
+		case n >= width-1:
+			if n == width-1 {
+				b.WriteRune('…')
+			}
+			n++
+			continue
+		default:
+			n++
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// table aligns columns. A head that begins with '>' aligns its column right, one
+// that begins with '?' marks a column that is left out where the width is short.
+type table struct {
+	heads []string
+	rows  [][]string
+}
+
+func newTable(heads ...string) *table { return &table{heads: heads} }
+
+func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
+
+func (t *table) write(k *ink) {
+	heads := make([]string, len(t.heads))
+	for i, h := range t.heads {
+		heads[i] = strings.Trim(h, ">?")
+	}
+	widths := t.fit(heads, k.width)
+	for n, row := range append([][]string{heads}, t.rows...) {
+		var b strings.Builder
+		for i, cell := range row {
+			if widths[i] < 0 {
+				continue
+			}
+			gap := strings.Repeat(" ", widths[i]-visible(cell))
+			if strings.Contains(t.heads[i], ">") {
+				cell = gap + cell
+			} else {
+				cell += gap
+			}
+			b.WriteString("  " + cell)
+		}
+		text := strings.TrimRight(b.String(), " ")
+		if n == 0 {
+			text = k.paint(dim, text)
+		}
+		k.line("%s", text)
+	}
+}
+
+// fit returns the columns' widths; −1 for those left out, the last first.
+func (t *table) fit(heads []string, width int) []int {
+	widths := make([]int, len(heads))
+	total := 0
+	for i, h := range heads {
+		widths[i] = visible(h)
+		for _, r := range t.rows {
+			widths[i] = max(widths[i], visible(r[i]))
+		}
+		total += 2 + widths[i]
+	}
+	for i := len(heads) - 1; i >= 0 && total > width; i-- {
+		if strings.HasPrefix(t.heads[i], "?") {
+			total -= 2 + widths[i]
+			widths[i] = -1
+		}
+	}
+	return widths
+}
+
+// share formats the used part of a limit: "28 %", "31×".
+func (k *ink) share(s float64) string {
+	switch {
+	case s >= mostShare:
+		return k.paint(red, "∞")
+	case s >= 1000:
+		return k.paint(red, fmt.Sprintf("%.0e×", s))
+	case s > 10:
+		return k.paint(red, fmt.Sprintf("%.0f×", s))
+	case s > 1:
+		return k.paint(red, fmt.Sprintf("%.1f×", s))
+	case s > 0.5:
+		return k.paint(yellow, fmt.Sprintf("%.0f %%", 100*s))
+	}
+	return fmt.Sprintf("%.0f %%", 100*s)
+}
+
+// bar draws the used part of a limit, 8 columns for the whole of it.
+func (k *ink) bar(s float64) string {
+	const cells = 8
+	if s > 1 {
+		return k.paint(red, strings.Repeat("█", cells))
+	}
+	eighths := int(math.Round(s * cells * 8))
+	text := strings.Repeat("█", eighths/8)
+	if eighths%8 > 0 {
+		text += string([]rune("▏▎▍▌▋▊▉")[eighths%8-1])
+	}
+	text += strings.Repeat("·", cells-utf8.RuneCountInString(text))
+	switch {
+	case s > 0.5:
+		return k.paint(yellow, text)
+	}
+	return k.paint(green, text)
+}
+
+// spark draws figures on a logarithmic scale, one column each: the lowest stroke
+// is a tenth of a per cent of the largest, or less.
+func spark(values []float64) string {
+	top := 0.0
+	for _, v := range values {
+		top = max(top, v)
+	}
+	strokes := []rune("▁▂▃▄▅▆▇█")
+	var b strings.Builder
+	for _, v := range values {
+		level := 0
+		if v > 0 && top > 0 {
+			level = int(float64(len(strokes)-1) + math.Log10(v/top)/3*float64(len(strokes)-1))
+		}
+		b.WriteRune(strokes[min(max(level, 0), len(strokes)-1)])
+	}
+	return b.String()
+}

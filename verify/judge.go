@@ -1,0 +1,132 @@
+package verify
+
+import (
+	"fmt"
+	"math"
+
+	"colakit/formats/dtype"
+	"colakit/reference/generate"
+	"colakit/verify/catalog"
+	"colakit/verify/metric"
+)
+
+// A Mode is a way to run an engine against a bundle.
+type Mode string
+
+// The modes, in the order in which they are judged.
+const (
+	Isolated   Mode = "isolated"     // every operation is fed the golden's inputs
+	Free       Mode = "free-running" // every pass is fed the golden's latents, nothing inside is replaced
+	Generation Mode = "generation"   // only prompts and noise are the golden's
+)
+
+// Facts are what a rule may know of a comparison.
+type Facts struct {
+	Mode       Mode
+	Contract   generate.Contract // of the golden and of the engine
+	Artifact   dtype.Type        // least precise type among the tensors used: F32, F16 or BF16
+	Kind       catalog.Kind
+	Type       dtype.Type // of the value in the golden's run: F32 or BF16
+	Terms      float64    // K: summands of an element, over all operations of a chain
+	Operations float64    // m: operations of a chain that compute
+	Modules    float64    // w: modules of a chain that hold weights
+	Operand    float64    // bound of the numbers that were added
+	Score      float64    // largest attention score
+	Position   float64    // largest rotary position
+	Timestep   float64    // largest timestep
+	Elements   float64    // elements that can differ independently of each other
+}
+
+// A Rule judges the comparisons that it applies to.
+type Rule struct {
+	Name       string
+	Formula    string
+	Derivation string
+
+	applies func(Facts) bool
+	band    func(Facts) metric.Band // for rules that judge elements one by one
+	limits  func(Facts, metric.Summary) []Check
+	logits  func(Facts, metric.Logits) []Check // for rules about distributions and tokens
+}
+
+// A Check is one figure against its limit. Share is the part of the limit that
+// was used; above 1 the check fails.
+type Check struct {
+	Metric string  `json:"metric"`
+	Value  float64 `json:"value"`
+	Limit  float64 `json:"limit"`
+	Share  float64 `json:"share"`
+}
+
+// OK reports whether the figure keeps its limit; NaN does not.
+func (c Check) OK() bool { return c.Value <= c.Limit }
+
+// mostShare stands for the share of a limit of zero, and for NaN.
+const mostShare = 1e9
+
+func check(name string, value, limit float64) Check {
+	share := value / limit
+	switch {
+	case value == 0:
+		share = 0
+	case !(share <= mostShare):
+		share = mostShare
+	}
+	return Check{Metric: name, Value: value, Limit: limit, Share: share}
+}
+
+// rule returns the first rule of the policy that applies; nil for a comparison
+// that is shown but not judged.
+func rule(f Facts) *Rule {
+	for i := range Policy {
+		if Policy[i].applies(f) {
+			return &Policy[i]
+		}
+	}
+	return nil
+}
+
+// logitRule is rule for distributions and tokens.
+func logitRule(f Facts) *Rule {
+	for i := range logitRules {
+		if logitRules[i].applies(f) {
+			return &logitRules[i]
+		}
+	}
+	return nil
+}
+
+// failure describes the worst failing check: "rel-L2 0.8 > 3e-06".
+func failure(checks []Check) string {
+	worst := -1
+	for i, c := range checks {
+		if !c.OK() && (worst < 0 || c.Share > checks[worst].Share) {
+			worst = i
+		}
+	}
+	if worst < 0 {
+		return ""
+	}
+	c := checks[worst]
+	return fmt.Sprintf("%s %s > %s", c.Metric, short(c.Value), short(c.Limit))
+}
+
+// used returns the largest share of a limit that was used.
+func used(checks []Check) float64 {
+	share := 0.0
+	for _, c := range checks {
+		share = math.Max(share, c.Share)
+	}
+	return share
+}
+
+// short formats a figure with two or three digits.
+func short(v float64) string {
+	switch a := math.Abs(v); {
+	case v == 0:
+		return "0"
+	case a >= 0.01 && a < 1000:
+		return fmt.Sprintf("%.3g", v)
+	}
+	return fmt.Sprintf("%.1e", v)
+}

@@ -1,0 +1,212 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"colakit/formats/dtype"
+	"colakit/formats/tensor"
+	"colakit/golden"
+	"colakit/reference/generate"
+	"colakit/verify/catalog"
+	"colakit/verify/metric"
+)
+
+// observer is the tap of one mode: it compares what the engine shows with the
+// bundle and, where the mode says so, puts the golden's value in its place.
+type observer struct {
+	*session
+	ctx  context.Context
+	mode Mode
+}
+
+var _ generate.Forcing = (*observer)(nil)
+
+// Want asks for every value that the bundle holds, and for logits, from which
+// other recorded values are derived.
+func (o *observer) Want(site generate.Site) bool {
+	op, known := o.catalog.Lookup(site)
+	_, held := o.order[site.String()]
+	if o.mode == Isolated {
+		o.coverage.offer(o.session, site, op, held)
+	}
+	if !known || op.Derived {
+		return false
+	}
+	return (held || isLogits(site)) && o.looksAt(site, op)
+}
+
+// looksAt reports whether the mode compares an operation. In generation only the
+// loop's values and the model's outputs say anything.
+func (o *observer) looksAt(site generate.Site, op *catalog.Op) bool {
+	if o.mode != Generation {
+		return true
+	}
+	return op.Section == catalog.Loop || isLogits(site) || op.Path == "dit.velocity"
+}
+
+func isLogits(site generate.Site) bool {
+	return site.Stage == generate.Decode && site.Path == logitsPath
+}
+
+// Record compares one value.
+func (o *observer) Record(site generate.Site, got tensor.View) error {
+	if err := o.ctx.Err(); err != nil {
+		return err
+	}
+	op, _ := o.catalog.Lookup(site)
+	if tap, ok := o.bundle.Lookup(site.String()); ok {
+		want, err := o.bundle.Read(tap.Name)
+		if err != nil {
+			return err
+		}
+		if err := o.compare(site, op, got, tap, want); err != nil {
+			return err
+		}
+	}
+	if isLogits(site) {
+		return o.compareLogits(site, got)
+	}
+	return nil
+}
+
+// Replace hands out the golden's value: of everything in the isolated mode, of the
+// latents between the passes when free-running.
+func (o *observer) Replace(site generate.Site) (v tensor.View, ok bool, err error) {
+	op, known := o.catalog.Lookup(site)
+	tap, held := o.bundle.Lookup(site.String())
+	if !known || !held || !o.replaces(site, op) || o.misshaped[tap.Name] {
+		return v, false, nil
+	}
+	v, err = o.bundle.Read(tap.Name)
+	return v, err == nil, err
+}
+
+func (o *observer) replaces(site generate.Site, op *catalog.Op) bool {
+	switch o.mode {
+	case Isolated:
+		return true
+	case Free:
+		return op.Section == catalog.Loop && (site.Path == "z" || site.Path == "z_next") || site.Stage == generate.Encode && op.Branch && op.Layer < 0
+	}
+	return false
+}
+
+// compare measures and judges one value.
+func (o *observer) compare(site generate.Site, op *catalog.Op, got tensor.View, tap golden.Tap, want tensor.View) error {
+	u := o.unit(site, op)
+	f := o.facts(o.mode, site, u, tap)
+	c := &Comparison{Name: tap.Name, Mode: o.mode, Kind: u.Kind.String(), site: site, op: op, order: o.order[tap.Name]}
+	o.comparisons = append(o.comparisons, c)
+	o.coverage.see(tap.Name)
+	o.progress()
+	if !got.Shape.Equal(tap.Shape) {
+		o.misshaped[tap.Name] = true // the golden's cannot stand in for it
+		c.fail(phaseStructure, fmt.Sprintf("shape %v, the golden's is %v", got.Shape, tap.Shape))
+		return nil
+	}
+	var judge *Rule
+	if o.judges(site, op) {
+		judge = rule(f)
+	}
+	options := metric.Options{Unit: f.Type}
+	if judge != nil && judge.band != nil {
+		options.Band = judge.band(f)
+	}
+	sum, err := metric.Compare(o.ctx, got, want, options)
+	if err != nil {
+		return err
+	}
+	c.Summary, c.Index = sum, index(sum.MaxAbs.At, tap.Shape)
+	if o.mode == Isolated {
+		o.largest[tap.Name] = sum.MaxRef
+		o.coverage.elements += sum.N
+	}
+	o.verdict(c, judge, f, got.Type, tap.Shape)
+	return nil
+}
+
+// verdict applies the rule, after what no rule can make good.
+func (o *observer) verdict(c *Comparison, judge *Rule, f Facts, got dtype.Type, shape tensor.Shape) {
+	if judge != nil {
+		c.Rule, c.Checks = judge.Name, judge.limits(f, c.Summary)
+		if floor, ok := o.info.Floors[c.Name]; ok && f.Mode == Generation {
+			c.Checks, c.Calibrated = calibrated(c.Checks, floor, c.Summary), true
+		}
+		c.Share = used(c.Checks)
+	}
+	switch m := c.Summary.Mask; {
+	case !sameType(got, f.Type):
+		c.fail(phaseStructure, fmt.Sprintf("type %v, the golden's run has %v: a rounding is missing or too many", got, f.Type))
+	case m.Mismatch > 0:
+		c.Index = index(m.First, shape)
+		c.fail(phaseMask, fmt.Sprintf("%d NaN and %d infinite elements, the golden has %d and %d", m.GotNaN, m.GotInf, m.WantNaN, m.WantInf))
+	default:
+		if why := failure(c.Checks); why != "" {
+			c.fail(phaseOf(f.Mode), why)
+		}
+	}
+}
+
+// sameType reports whether the engine's value has the type of the golden's run;
+// an engine that computes in float64 is as good where nothing is rounded.
+func sameType(got, want dtype.Type) bool {
+	return got == want || got == dtype.F64 && want == dtype.F32
+}
+
+// judges reports whether a value is judged in the mode: everything when isolated,
+// the outputs of branches and models when free-running, a block's final latents in
+// generation.
+func (o *observer) judges(site generate.Site, op *catalog.Op) bool {
+	switch o.mode {
+	case Isolated:
+		return true
+	case Free:
+		return op.Branch
+	}
+	return site.Path == "z_next" && site.Step == o.steps-1
+}
+
+func (o *observer) progress() {
+	if o.options.Progress != nil {
+		o.options.Progress(len(o.comparisons), 2*len(o.info.Taps))
+	}
+}
+
+// index turns a row-major position into coordinates; nil for −1.
+func index(at int64, shape tensor.Shape) []int {
+	if at < 0 {
+		return nil
+	}
+	coordinates := make([]int, len(shape))
+	for i := len(shape) - 1; i >= 0; i-- {
+		coordinates[i] = int(at % int64(shape[i]))
+		at /= int64(shape[i])
+	}
+	return coordinates
+}
+
+// phase orders failures by what they say about later ones.
+type phase uint8
+
+const (
+	phaseNone phase = iota
+	phaseNames
+	phaseStructure
+	phaseMask
+	phaseIsolated
+	phaseFree
+	phaseGeneration
+	phaseTokens
+)
+
+var phaseNames_ = [...]string{"", "names", "shapes and types", "NaN and infinity", "isolated", "free-running", "generation", "tokens"}
+
+func (p phase) String() string { return phaseNames_[p] }
+
+func phaseOf(m Mode) phase {
+	return phaseIsolated + phase(slices.Index([]Mode{Isolated, Free, Generation}, m))
+}
+
+func (c *Comparison) fail(p phase, why string) { c.phase, c.Problem = p, why }

@@ -1,0 +1,328 @@
+package verify
+
+import (
+	"math"
+	"slices"
+
+	"colakit/formats/dtype"
+	"colakit/golden"
+	"colakit/reference/generate"
+	"colakit/verify/catalog"
+	"colakit/verify/metric"
+)
+
+// This file holds every tolerance of the toolkit. A rule says when it applies, its
+// limits, and where they come from; the first rule that applies judges. Nothing
+// else in the tree decides how much error is too much.
+
+const (
+	round32 = 0x1p-24 // rounding error of one float32 operation, relative
+	ulpBF16 = 0x1p-7  // one unit in the last place of bfloat16, relative, at most
+)
+
+// Policy lists the rules, most specific first.
+var Policy = []Rule{
+	{
+		Name: "float32 copy", Formula: "bit-equal",
+		Derivation: "Nothing is computed.",
+		applies:    float32Values(catalog.Copy), limits: bitEqual,
+	},
+	{
+		Name: "float32 product", Formula: "rel-L2 ≤ 8·√K·2⁻²⁴, max-abs ≤ 8·√K·2⁻²⁴·max|e|",
+		Derivation: "The partial sums of K products of random sign grow like √k, so a float32 sum has an rms error of √(K/2)·2⁻²⁵ of its result, " +
+			"and two that add in different orders differ by √K·2⁻²⁵. The limit is 16 times that, for terms that cancel.",
+		applies: float32Values(catalog.Product), limits: relative(sums),
+	},
+	{
+		Name: "float32 normalisation", Formula: "rel-L2 ≤ 8·√K·2⁻²⁴, max-abs ≤ 8·√K·2⁻²⁴·max|e|",
+		Derivation: "Mean and variance are sums of K terms: as a product of that width.",
+		applies:    float32Values(catalog.Normalisation), limits: relative(sums),
+	},
+	{
+		Name: "float32 attention", Formula: "rel-L2 ≤ (8·√Lk + 2·max|s|)·2⁻²⁴, max-abs ≤ (8·√Lk + 2·max|s|)·2⁻²⁴·max|e|",
+		Derivation: "A sum over Lk keys; the difference of a score s to the largest one is rounded by up to 2·max|s|·2⁻²⁴ before its exponential, which makes that relative.",
+		applies:    float32Values(catalog.Attention),
+		limits:     relative(func(f Facts) float64 { return sums(f) + 2*f.Score*round32 }),
+	},
+	{
+		Name: "float32 elementwise", Formula: "|a−e| ≤ 4·2⁻²⁴·|e| + 2·2⁻²⁴·M, for every element",
+		Derivation: "Four roundings of the result (4 ULP and less), and one on either side of operands that may cancel; M bounds their magnitude.",
+		applies:    float32Values(catalog.Elementwise), band: cancelling, limits: everyElement,
+	},
+	{
+		Name: "float32 activation", Formula: "|a−e| ≤ 4·2⁻²³·|e| + 2·2⁻²⁴·M, for every element",
+		Derivation: "4 ULP of an exponential, a division and two products on either side; GELU adds 1 + tanh (or erf), which cancels for negative x: " +
+			"2⁻²⁴ of the 1 on either side, times M = max|x|. M is 0 for SiLU and SwiGLU.",
+		applies: float32Values(catalog.Activation),
+		band:    func(f Facts) metric.Band { return metric.Band{Rtol: 8 * round32, Atol: 2 * f.Operand * round32} },
+		limits:  everyElement,
+	},
+	{
+		Name: "float32 rotation", Formula: "rel-L2 ≤ (2·p + 4)·2⁻²⁴, max-abs ≤ (2·p + 4)·2⁻²⁴·√2·max|x|",
+		Derivation: "The angle position·θ comes of a θ ≤ 1 and a product, each off by 2⁻²⁴ relative: 2·p·2⁻²⁴ at the last position p. Sine, cosine, two products and a sum add 4·2⁻²⁴. " +
+			"A rotated pair is at most √2 times its larger element.",
+		applies: float32Values(catalog.Rotation),
+		limits: func(f Facts, s metric.Summary) []Check {
+			t := (2*f.Position + 4) * round32
+			return []Check{check("rel-L2", s.RelL2, t), check("max-abs", s.MaxAbs.Value, t*math.Sqrt2*f.Operand)}
+		},
+	},
+	{
+		Name: "float32 sinusoid", Formula: "max-abs ≤ (2·t + 2)·2⁻²⁴, rel-L2 ≤ (2·t + 2)·2⁻²⁴·√2",
+		Derivation: "The angle t·f with f = e^(−x): the rounding of x moves f by f·x·2⁻²⁴ ≤ 2⁻²⁴/e, the exponential and the product by 2⁻²⁴ less than twice; " +
+			"at most 2·t·2⁻²⁴ in all. Sine and cosine add 2⁻²⁴ on either side. Their rms is 1/√2.",
+		applies: float32Values(catalog.Sinusoid),
+		limits: func(f Facts, s metric.Summary) []Check {
+			t := (2*f.Timestep + 2) * round32
+			return []Check{check("max-abs", s.MaxAbs.Value, t), check("rel-L2", s.RelL2, t*math.Sqrt2)}
+		},
+	},
+	{
+		Name: "float32 chain", Formula: "rel-L2 ≤ 8·√ΣK·2⁻²⁴, max-abs ≤ 8·√ΣK·2⁻²⁴·max|e|",
+		Derivation: "Between two recorded values lie several operations. Their errors are independent and add as squares, so their K add.",
+		applies:    float32Values(catalog.Chain), limits: relative(sums),
+	},
+	{
+		Name: "released copy", Formula: "bit-equal",
+		Derivation: "Nothing is computed.",
+		applies: func(f Facts) bool {
+			return f.Mode == Isolated && f.Contract == generate.Released && f.Kind == catalog.Copy && f.Artifact == dtype.F32
+		},
+		limits: bitEqual,
+	},
+	{
+		Name: "released", Formula: "≥ 99 % bit-equal, ≥ 99.9 % within 1 ULP for |e| ≥ 2⁻¹⁰, rel-L2 ≤ √(1 %)·2⁻⁷, max-abs ≤ 2·2⁻⁷·max|e|",
+		Derivation: "Both sides round the same float32 sum, in another order, to bfloat16: it falls on the other side of a rounding boundary where it lies within its own error of one. " +
+			"1 % of the elements off by one ULP (2⁻⁷ relative at most) is a rel-L2 of √(1 %)·2⁻⁷. A share of n elements is granted 3 standard errors, one element at least.",
+		applies: func(f Facts) bool {
+			return isolated(generate.Released, dtype.F32)(f) && f.Kind != catalog.Chain
+		},
+		limits: sameRoundings,
+	},
+	{
+		Name: "released chain", Formula: "rel-L2 ≤ √(m·1 %)·2⁻⁷, max-abs ≤ 2·2⁻⁷·max|e|",
+		Derivation: "m operations between two recorded values round in turn, each as above. One element that falls on the other side moves all results of the next product a little, " +
+			"so bits say nothing; the errors are independent and their squares add. Shares are granted as above.",
+		applies: isolated(generate.Released, dtype.F32), limits: sameRoundings,
+	},
+	{
+		Name: "f16 artifact", Formula: "rel-L2 ≤ 1e-3·√w, max-abs ≤ 5·1e-3·√w·max|e|",
+		Derivation: "A weight rounded to 11 bits is off by 2.1e-4 rms (2⁻¹⁰/√12, over mantissas from 1 to 2), and so is a product of many. The limit is 5 times that, for terms that cancel; " +
+			"in a chain the errors of its w weighted modules are independent and add as squares.",
+		applies: isolated(generate.Exact, dtype.F16), limits: weighted(1e-3),
+	},
+	{
+		Name: "bf16 artifact", Formula: "rel-L2 ≤ 8e-3·√w, max-abs ≤ 5·8e-3·√w·max|e|",
+		Derivation: "bfloat16 keeps 8 bits where float16 keeps 11: 2³ times the limits of an f16 artifact, here and below.",
+		applies:    isolated(generate.Exact, dtype.BF16), limits: weighted(8 * 1e-3),
+	},
+	{
+		Name: "released, 16-bit artifact", Formula: "rel-L2 ≤ 1e-2·√w, max-abs ≤ 5·1e-2·√w·max|e|",
+		Derivation: "The run rounds its weights to bfloat16. Of those that were float16 before, 1 in 16 rounds the other way, by one ULP: 1.4e-3 rms, and 2e-3 more where " +
+			"results round the other way in turn. Norms and embeddings stored as bfloat16 are off by 1.7e-3 and do the same. The limit is 4 times 2.5e-3; w as above.",
+		applies: isolated(generate.Released, dtype.F16, dtype.BF16), limits: weighted(1e-2),
+	},
+	{
+		Name: "exact, free-running", Formula: "rel-L2 ≤ 1e-5, max-abs ≤ 5·1e-5·max|e|",
+		Derivation: "Measured for 24 layers of the released widths: float32 is within 8e-7 of the exact result after one forward.",
+		applies:    running(Free, generate.Exact, dtype.F32), limits: absolute(1e-5),
+	},
+	{
+		Name: "released, free-running", Formula: "rel-L2 ≤ 2.5e-2, max-abs ≤ 5·2.5e-2·max|e|",
+		Derivation: "Measured likewise: the released roundings are 1.4e-2 from the exact result, two runs of them with other orders of summation 1.2e-2 from each other.",
+		applies:    running(Free, generate.Released, dtype.F32), limits: absolute(2.5e-2),
+	},
+	{
+		Name: "f16 artifact, free-running", Formula: "rel-L2 ≤ 6e-3, max-abs ≤ 5·6e-3·max|e|",
+		Derivation: "Measured likewise: 1.8e-3 from the exact result.",
+		applies:    running(Free, generate.Exact, dtype.F16), limits: absolute(6e-3),
+	},
+	{
+		Name: "bf16 artifact, free-running", Formula: "rel-L2 ≤ 4.8e-2, max-abs ≤ 5·4.8e-2·max|e|",
+		Derivation: "2³ times the limit of an f16 artifact.",
+		applies:    running(Free, generate.Exact, dtype.BF16), limits: absolute(8 * 6e-3),
+	},
+	{
+		Name: "released, 16-bit artifact, free-running", Formula: "rel-L2 ≤ √2·2.5e-2, max-abs ≤ 5·√2·2.5e-2·max|e|",
+		Derivation: "The artifact's error is independent of the roundings of the run and no larger: the squares add.",
+		applies:    running(Free, generate.Released, dtype.F16, dtype.BF16), limits: absolute(math.Sqrt2 * 2.5e-2),
+	},
+	{
+		Name: "exact, block", Formula: "rel-L2 ≤ 1e-3, max-abs ≤ 5·1e-3·max|e|",
+		Derivation: "Guidance 7 multiplies the error of a velocity by 13 at most, 16 steps add it up: 1e-5·13·16·½ ≈ 1e-3.",
+		applies:    running(Generation, generate.Exact, dtype.F32), limits: absolute(1e-3),
+	},
+	{
+		Name: "released, block", Formula: "rel-L2 ≤ 5e-2, max-abs ≤ 5·5e-2·max|e|",
+		Derivation: "The free-running limit twice: a step's width divides what guidance multiplies, and the steps pull the latents to the same place. Uncalibrated without floors.",
+		applies:    running(Generation, generate.Released, dtype.F32), limits: absolute(5e-2),
+	},
+	{
+		Name: "f16 artifact, block", Formula: "rel-L2 ≤ 3e-2, max-abs ≤ 5·3e-2·max|e|",
+		Derivation: "The free-running limit five times.",
+		applies:    running(Generation, generate.Exact, dtype.F16), limits: absolute(3e-2),
+	},
+	{
+		Name: "bf16 artifact, block", Formula: "rel-L2 ≤ 0.24, max-abs ≤ 5·0.24·max|e|",
+		Derivation: "2³ times the limit of an f16 artifact.",
+		applies:    running(Generation, generate.Exact, dtype.BF16), limits: absolute(8 * 3e-2),
+	},
+	{
+		Name: "released, 16-bit artifact, block", Formula: "rel-L2 ≤ √2·5e-2, max-abs ≤ 5·√2·5e-2·max|e|",
+		Derivation: "As free-running: the squares add.",
+		applies:    running(Generation, generate.Released, dtype.F16, dtype.BF16), limits: absolute(math.Sqrt2 * 5e-2),
+	},
+}
+
+// logitRules judge distributions over tokens and the generated tokens themselves,
+// which count as rows of logits of which only the largest is known.
+var logitRules = []Rule{
+	{
+		Name: "logits", Formula: "mean KL ≤ 2e-4, same top-1 ≥ 99.5 % but for ties",
+		Derivation: "Of the model's own latents, as every mode but generation decodes them. KL grows with the square of the logits' error.",
+		applies:    func(f Facts) bool { return f.Mode == Free && f.Artifact != dtype.BF16 },
+		logits:     func(f Facts, l metric.Logits) []Check { return divergences(2e-4, 0.005, l) },
+	},
+	{
+		Name: "logits, bf16 artifact", Formula: "mean KL ≤ 2e-3, same top-1 ≥ 97.5 % but for ties",
+		Derivation: "The limits of 8-bit weights: bfloat16 keeps as many bits.",
+		applies:    func(f Facts) bool { return f.Mode == Free },
+		logits:     func(f Facts, l metric.Logits) []Check { return divergences(2e-3, 0.025, l) },
+	},
+	{
+		Name: "tokens", Formula: "every id the same, but for ties",
+		Derivation: "Greedy decoding of the same logits. A tie: the golden's logits of both ids differ by no more than the limit of a block allows, 2·tol·rms.",
+		applies:    func(f Facts) bool { return f.Mode == Generation && f.Artifact == dtype.F32 },
+		logits:     func(f Facts, l metric.Logits) []Check { return []Check{check("share of other ids", others(l), 0)} },
+	},
+	{
+		Name: "tokens, 16-bit artifact", Formula: "≥ 97.5 % of the ids the same, but for ties",
+		Derivation: "As same top-1 of the logits. A share of n ids is granted 3 standard errors, one id at least.",
+		applies:    func(f Facts) bool { return f.Mode == Generation },
+		logits: func(f Facts, l metric.Logits) []Check {
+			return []Check{check("share of other ids", others(l), granted(0.025, float64(l.Rows)))}
+		},
+	},
+}
+
+func others(l metric.Logits) float64 {
+	same, _ := l.Agreement()
+	return 1 - same
+}
+
+func divergences(kl, other float64, l metric.Logits) []Check {
+	return []Check{check("mean KL", l.KLMean, kl), check("share of other top-1", others(l), granted(other, float64(l.Rows)))}
+}
+
+// tieGap is the difference of two golden logits below which either may be the
+// largest: both are off by the rel-L2 that the latents' rule allows.
+func tieGap(f Facts, known []metric.Reference) float64 {
+	n, sum := 0, 0.0
+	for _, row := range known {
+		for _, v := range row.Values {
+			n, sum = n+1, sum+v*v
+		}
+	}
+	r := rule(f)
+	if r == nil || n == 0 {
+		return 0
+	}
+	tolerance := r.limits(f, metric.Summary{})[0].Limit
+	return 2 * tolerance * math.Sqrt(sum/float64(n))
+}
+
+func bitEqual(_ Facts, s metric.Summary) []Check {
+	return []Check{check("elements differing", float64(s.Differing), 0)}
+}
+
+func sums(f Facts) float64 { return 8 * math.Sqrt(f.Terms) * round32 }
+
+// relative limits rel-L2, and the largest error relative to the largest element.
+func relative(tol func(Facts) float64) func(Facts, metric.Summary) []Check {
+	return func(f Facts, s metric.Summary) []Check {
+		t := tol(f)
+		return []Check{check("rel-L2", s.RelL2, t), check("max-abs", s.MaxAbs.Value, t*s.MaxRef)}
+	}
+}
+
+// absolute limits rel-L2 to tol, and the largest error to five times that of the
+// largest element: many errors of the same size seldom have one beyond 5 of their
+// standard deviations (one in 1.7 million).
+func absolute(tol float64) func(Facts, metric.Summary) []Check {
+	return func(_ Facts, s metric.Summary) []Check {
+		return []Check{check("rel-L2", s.RelL2, tol), check("max-abs", s.MaxAbs.Value, 5*tol*s.MaxRef)}
+	}
+}
+
+// weighted is absolute with a tolerance per weighted module of a chain.
+func weighted(tol float64) func(Facts, metric.Summary) []Check {
+	return func(f Facts, s metric.Summary) []Check {
+		return absolute(tol*math.Sqrt(math.Max(f.Modules, 1)))(f, s)
+	}
+}
+
+func cancelling(f Facts) metric.Band {
+	return metric.Band{Rtol: 4 * round32, Atol: 2 * f.Operand * round32}
+}
+
+func everyElement(_ Facts, s metric.Summary) []Check {
+	return []Check{check("share of the band", s.Outside.Used.Value, 1)}
+}
+
+// sameRoundings judges values that both sides round to bfloat16 from nearly equal
+// float32 numbers, and what follows from such values.
+func sameRoundings(f Facts, s metric.Summary) []Check {
+	differing := granted(0.01, f.Elements)
+	checks := []Check{
+		check("rel-L2", s.RelL2, math.Sqrt(math.Max(f.Operations, 1)*differing)*ulpBF16),
+		check("max-abs", s.MaxAbs.Value, 2*ulpBF16*s.MaxRef),
+	}
+	if f.Kind != catalog.Chain && f.Type == dtype.BF16 {
+		checks = append(checks,
+			check("share not bit-equal", share(s.Differing, s.N), differing),
+			check("share beyond 1 ULP", share(s.ULP.Over1, s.ULP.N), granted(0.001, f.Elements)))
+	}
+	return checks
+}
+
+// calibrated raises limits to twice the floor: the error that the model's own
+// numerics make when the golden's case is run with another attention kernel or
+// another batch size. It holds for whole generations, which is what was measured.
+func calibrated(checks []Check, floor golden.Floor, s metric.Summary) []Check {
+	for i, c := range checks {
+		switch c.Metric {
+		case "rel-L2":
+			checks[i] = check(c.Metric, c.Value, max(c.Limit, 2*floor.RMS/max(s.RMS, 0x1p-126)))
+		case "max-abs":
+			checks[i] = check(c.Metric, c.Value, max(c.Limit, 2*floor.P999))
+		}
+	}
+	return checks
+}
+
+func share(part, whole int64) float64 { return float64(part) / math.Max(float64(whole), 1) }
+
+// granted adds to a share p what chance adds on n elements: three standard errors,
+// one element at least.
+func granted(p, n float64) float64 {
+	return p + math.Max(3*math.Sqrt(p*(1-p)/math.Max(n, 1)), 1/math.Max(n, 1))
+}
+
+// float32Values selects single operations (and, in the exact contract, chains)
+// whose values neither side rounds below float32.
+func float32Values(kind catalog.Kind) func(Facts) bool {
+	return func(f Facts) bool {
+		chain := kind == catalog.Chain && f.Contract == generate.Released
+		return f.Mode == Isolated && f.Kind == kind && f.Artifact == dtype.F32 && f.Type == dtype.F32 && !chain
+	}
+}
+
+func isolated(c generate.Contract, artifacts ...dtype.Type) func(Facts) bool {
+	return running(Isolated, c, artifacts...)
+}
+
+func running(m Mode, c generate.Contract, artifacts ...dtype.Type) func(Facts) bool {
+	return func(f Facts) bool {
+		return f.Mode == m && f.Contract == c && slices.Contains(artifacts, f.Artifact)
+	}
+}

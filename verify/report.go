@@ -1,0 +1,164 @@
+package verify
+
+import (
+	"encoding/json"
+	"io"
+
+	"colakit/formats/tensor"
+	"colakit/reference/generate"
+	"colakit/verify/catalog"
+	"colakit/verify/metric"
+)
+
+// The schema of a report in JSON. The version is raised when a field changes its
+// meaning or goes; fields may be added.
+const (
+	Schema        = "colakit-verify-report"
+	SchemaVersion = 1
+)
+
+// Verdict is the result of a run.
+type Verdict string
+
+// The verdicts. Incomplete means that nothing failed, but not everything that was
+// to be compared could be.
+const (
+	Pass       Verdict = "PASS"
+	Fail       Verdict = "FAIL"
+	Incomplete Verdict = "INCOMPLETE"
+)
+
+// Report is what one engine and artifact did against one golden bundle.
+type Report struct {
+	Schema  string  `json:"schema"`
+	Version int     `json:"version"`
+	Verdict Verdict `json:"verdict"`
+	Reason  string  `json:"reason"` // one line
+
+	Bundle   BundleID `json:"bundle"`
+	Engine   EngineID `json:"engine"`
+	Artifact Artifact `json:"artifact"`
+
+	Divergence *Divergence `json:"first_divergence,omitempty"`
+	Findings   []Finding   `json:"findings,omitempty"` // failures, the cause of the others first
+	Notes      []string    `json:"notes,omitempty"`    // what a reader should know and is no failure
+
+	Layers   []LayerRow `json:"layers"`
+	Passes   []PassRow  `json:"passes"`
+	Logits   []LogitRow `json:"logits,omitempty"`
+	Tokens   Tokens     `json:"tokens"`
+	Policy   []RuleUse  `json:"policy"`
+	Coverage Coverage   `json:"coverage"`
+	Seconds  float64    `json:"seconds"`
+
+	Comparisons []*Comparison `json:"comparisons"` // every one, by mode, in the order of the run
+}
+
+// BundleID says what the candidate was held against.
+type BundleID struct {
+	Name        string         `json:"name"`
+	Contract    string         `json:"contract"`
+	Device      string         `json:"device"`
+	Attention   string         `json:"attention"`
+	Level       string         `json:"level"`
+	Samples     int            `json:"samples"`
+	Blocks      int            `json:"blocks"`
+	Steps       int            `json:"steps"`
+	BlockLimit  *int           `json:"block_limit,omitempty"`
+	StepLimit   *int           `json:"step_limit,omitempty"`
+	Floors      int            `json:"floors"` // taps with a measured floor
+	Environment map[string]any `json:"environment"`
+}
+
+// EngineID says what ran.
+type EngineID struct {
+	Name      string `json:"name"`      // "reference"
+	Precision string `json:"precision"` // "float32"
+	Contract  string `json:"contract"`
+	// Environment says what it ran on; filled in by Run.
+	Environment map[string]any `json:"environment"`
+}
+
+// Artifact describes the file whose weights the engine uses.
+type Artifact struct {
+	Path    string            `json:"path"`
+	Types   map[string]int    `json:"types"`             // element type → tensors
+	Sources map[string]string `json:"sources,omitempty"` // source file → sha256, where known
+	Tensors []tensor.Desc     `json:"-"`
+	DiT     json.RawMessage   `json:"-"` // config.json
+	VAE     json.RawMessage   `json:"-"`
+}
+
+// Comparison is one recorded value under one mode.
+type Comparison struct {
+	Name    string  `json:"name"` // the tap
+	Mode    Mode    `json:"mode"`
+	Kind    string  `json:"kind"`
+	Rule    string  `json:"rule,omitempty"` // of the policy; empty: shown, not judged
+	Problem string  `json:"problem,omitempty"`
+	Share   float64 `json:"share"` // of the tightest limit
+	Checks  []Check `json:"checks,omitempty"`
+	// Calibrated is true where a measured floor took part in the limits.
+	Calibrated bool           `json:"calibrated,omitempty"`
+	Index      []int          `json:"index,omitempty"` // of the largest error, or of the first NaN or Inf on one side
+	Summary    metric.Summary `json:"summary"`
+
+	site  generate.Site
+	op    *catalog.Op
+	order int // of the tap in the bundle
+	phase phase
+}
+
+// Failed reports whether the comparison broke a rule.
+func (c *Comparison) Failed() bool { return c.Problem != "" }
+
+// Finding is one kind of failure.
+type Finding struct {
+	Phase       string `json:"phase"`
+	Subject     string `json:"subject"` // operation, or what was compared
+	Text        string `json:"text"`
+	Failed      int    `json:"failed"`
+	Compared    int    `json:"compared"`
+	ExplainedBy string `json:"explained_by,omitempty"` // the subject of an earlier finding
+}
+
+// LogitRow compares the distributions of one block.
+type LogitRow struct {
+	Mode  Mode `json:"mode"`
+	Block int  `json:"block"`
+	metric.Logits
+}
+
+// Tokens compares the generated ids and texts.
+type Tokens struct {
+	Compared int          `json:"compared"`
+	Match    int          `json:"match"`
+	TieFlip  int          `json:"tie_flip"`
+	AfterTie int          `json:"after_tie"`
+	Drift    int          `json:"drift"`
+	Unknown  int          `json:"unknown"`
+	Sampled  bool         `json:"sampled"` // drawn at random, so not comparable
+	Samples  int          `json:"samples"`
+	TextSame int          `json:"text_same"` // samples whose text is the same
+	First    []TokenFault `json:"first,omitempty"`
+
+	texts bool // texts were compared
+}
+
+// Coverage counts what was and what was not compared.
+type Coverage struct {
+	Taps        int            `json:"taps"`     // of the bundle
+	Compared    int            `json:"compared"` // of them
+	Elements    int64          `json:"elements"`
+	Missing     []string       `json:"missing,omitempty"`      // taps that the engine never showed
+	Extra       []string       `json:"extra,omitempty"`        // sites that the bundle should hold and does not
+	NotRecorded map[string]int `json:"not_recorded,omitempty"` // reason → sites of the engine
+	Unjudged    int            `json:"unjudged"`               // comparisons shown, but without a rule
+}
+
+// WriteJSON writes the report, indented.
+func (r *Report) WriteJSON(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", " ")
+	return e.Encode(r)
+}

@@ -1,0 +1,231 @@
+package verify
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"runtime"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"colakit/formats/dtype"
+	"colakit/formats/hf"
+	"colakit/golden"
+	"colakit/reference/generate"
+	"colakit/verify/catalog"
+	"colakit/verify/metric"
+)
+
+// Options say what Run needs to know beside the engine and the bundle.
+type Options struct {
+	Name     string   // of the bundle, for the report
+	Engine   EngineID // for the report; the contract is filled in
+	Artifact Artifact // the weights that the engine uses
+	// Text decodes token ids; nil: texts are not compared.
+	Text func(ids []int32) string
+	// Progress is told how many values were compared so far, of about how many.
+	Progress func(done, total int)
+}
+
+// Run holds an engine against a golden bundle: isolated, free-running and in
+// generation. The engine runs the bundle's contract with the artifact's weights;
+// it is left without a tap. An error says that the two could not be compared: the
+// bundle is damaged (it wraps tensor.ErrDamaged), it was recorded from another
+// model, or the engine failed. What is numerically wrong stands in the Report.
+func Run(ctx context.Context, e generate.Engine, b *golden.Bundle, o Options) (*Report, error) {
+	start := time.Now()
+	s, err := newSession(e, b, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.Verify(ctx); err != nil {
+		return nil, err
+	}
+	for _, m := range []Mode{Isolated, Free, Generation} {
+		if err := s.run(ctx, m); err != nil {
+			return nil, fmt.Errorf("%s against %s, %s: %w", o.Engine.Name, o.Name, m, err)
+		}
+	}
+	r := s.report()
+	r.Seconds = time.Since(start).Seconds()
+	return r, nil
+}
+
+// session is one run of Run.
+type session struct {
+	engine  generate.Engine
+	bundle  *golden.Bundle
+	info    *golden.Info
+	options Options
+	cfg     hf.Config
+	catalog *catalog.Catalog
+	weights weights
+
+	contract generate.Contract
+	blocks   int            // generated blocks with recorded taps
+	steps    int            // steps with recorded taps
+	order    map[string]int // tap → place in the run
+
+	comparisons   []*Comparison
+	largest       map[string]float64 // tap → largest |e|, once compared
+	misshaped     map[string]bool    // taps whose value in the engine has another shape
+	references    [][]metric.Reference
+	logits        []LogitRow
+	distributions []distribution
+	undecided     bool              // tokens differ, and whether they tie is not recorded
+	results       []generate.Result // of the generation
+	coverage      coverage
+}
+
+func newSession(e generate.Engine, b *golden.Bundle, o Options) (*session, error) {
+	s := &session{engine: e, bundle: b, info: &b.Info, options: o, order: map[string]int{}, largest: map[string]float64{}, misshaped: map[string]bool{}}
+	var err error
+	if s.contract, err = generate.ParseContract(b.Info.Contract); err != nil {
+		return nil, err
+	}
+	if got := e.Model().Contract; got != s.contract {
+		return nil, fmt.Errorf("%s holds a run of the %s contract and the engine runs %s: the policy has no rule for that pair; run the engine under --contract %s", o.Name, s.contract, got, s.contract)
+	}
+	s.options.Engine.Contract = s.contract.String()
+	s.options.Engine.Environment = map[string]any{
+		"go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH, "processors": runtime.GOMAXPROCS(0),
+	}
+	if s.cfg, err = hf.ParseConfig(b.Info.Model.DiT, b.Info.Model.VAE); err != nil {
+		return nil, fmt.Errorf("%s: %w", o.Name, err)
+	}
+	if err := s.checkModel(); err != nil {
+		return nil, err
+	}
+	s.catalog = catalog.New(s.cfg, b.Info.Run.Guidance)
+	s.weights = newWeights(o.Artifact)
+	s.blocks = within(b.Info.Run.Blocks, b.Info.Run.BlockLimit)
+	s.steps = within(b.Info.Run.Steps, b.Info.Run.StepLimit)
+	s.references = make([][]metric.Reference, b.Info.Run.Blocks)
+	for i, t := range b.Info.Taps {
+		s.order[t.Name] = i
+	}
+	s.coverage = newCoverage()
+	return s, nil
+}
+
+func within(n int, limit *int) int {
+	if limit != nil && *limit < n {
+		return *limit
+	}
+	return n
+}
+
+// checkModel compares the configurations of the bundle with the artifact's and
+// with what the engine says of itself.
+func (s *session) checkModel() error {
+	a := s.options.Artifact
+	differ, err := ConfigDifferences(a.DiT, a.VAE, s.info.Model.DiT, s.info.Model.VAE)
+	if err != nil {
+		return fmt.Errorf("%s: %w", a.Path, err)
+	}
+	if len(differ) > 0 {
+		return fmt.Errorf("%s is another model than the one %s was recorded from: %s", a.Path, s.options.Name, strings.Join(differ, ", "))
+	}
+	m, d, v := s.engine.Model(), s.cfg.DiT, s.cfg.VAE
+	if m.BlockSize != d.BlockSize || m.PatchSize != v.PatchSize || m.LatentDim != v.LatentDim || m.VocabSize != v.VocabSize {
+		return fmt.Errorf("the engine computes a model of block_size %d, patch_size %d, latent_dim %d, vocab_size %d, but %s was recorded from one of %d, %d, %d, %d",
+			m.BlockSize, m.PatchSize, m.LatentDim, m.VocabSize, s.options.Name, d.BlockSize, v.PatchSize, v.LatentDim, v.VocabSize)
+	}
+	return nil
+}
+
+// ConfigDifferences lists the settings in which two models differ, as
+// "num_layers 4, not 6". Keys without effect on the model are left out.
+func ConfigDifferences(dit, vae, wantDiT, wantVAE json.RawMessage) ([]string, error) {
+	got, err := settings(dit, vae)
+	if err != nil {
+		return nil, err
+	}
+	want, err := settings(wantDiT, wantVAE)
+	if err != nil {
+		return nil, err
+	}
+	var differ []string
+	for key, w := range want {
+		if g := got[key]; !bytes.Equal(g, w) {
+			differ = append(differ, fmt.Sprintf("%s %s, not %s", key, g, w))
+		}
+	}
+	sort.Strings(differ)
+	return differ, nil
+}
+
+// settings returns every known key of both configurations.
+func settings(dit, vae json.RawMessage) (map[string]json.RawMessage, error) {
+	cfg, err := hf.ParseConfig(dit, vae)
+	if err != nil {
+		return nil, err
+	}
+	cfg.DiT.Extra, cfg.VAE.Extra = nil, nil
+	all := map[string]json.RawMessage{}
+	for prefix, part := range map[string]any{"dit.": cfg.DiT, "vae.": cfg.VAE} {
+		raw, err := json.Marshal(part)
+		if err != nil {
+			return nil, err
+		}
+		var keys map[string]json.RawMessage
+		if err := json.Unmarshal(raw, &keys); err != nil {
+			return nil, err
+		}
+		for k, v := range keys {
+			all[prefix+k] = v
+		}
+	}
+	return all, nil
+}
+
+// weights knows the stored types of an artifact's tensors.
+type weights struct {
+	byName map[string]int
+	descs  Artifact
+	least  dtype.Type
+}
+
+func newWeights(a Artifact) weights {
+	w := weights{byName: map[string]int{}, descs: a, least: dtype.F32}
+	for i, d := range a.Tensors {
+		w.byName[d.Name] = i
+		w.least = coarser(w.least, d.Type)
+	}
+	return w
+}
+
+// coarser returns the type with fewer significant bits.
+func coarser(a, b dtype.Type) dtype.Type {
+	order := []dtype.Type{dtype.F64, dtype.F32, dtype.F16, dtype.BF16}
+	if slices.Index(order, b) > slices.Index(order, a) {
+		return b
+	}
+	return a
+}
+
+// of lists the tensors of a module, or the tensor of that very name.
+func (w weights) of(module string) []int {
+	var found []int
+	for _, name := range []string{module, module + ".weight", module + ".bias"} {
+		if i, ok := w.byName[name]; ok {
+			found = append(found, i)
+		}
+	}
+	return found
+}
+
+// describe names the tensors of some modules: "x.weight [128, 384] f32".
+func (w weights) describe(modules []string) []string {
+	var lines []string
+	for _, m := range modules {
+		for _, i := range w.of(m) {
+			d := w.descs.Tensors[i]
+			lines = append(lines, fmt.Sprintf("%s %v %v", d.Name, d.Shape, d.Type))
+		}
+	}
+	return lines
+}

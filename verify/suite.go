@@ -1,0 +1,222 @@
+package verify
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"sort"
+	"strings"
+)
+
+// Suite is the result of holding one artifact against several bundles.
+type Suite struct {
+	Schema  string    `json:"schema"`
+	Version int       `json:"version"`
+	Verdict Verdict   `json:"verdict"`
+	Reports []*Report `json:"reports"`
+}
+
+// NewSuite draws reports together. One that fails makes the whole fail; none at
+// all are incomplete.
+func NewSuite(reports ...*Report) *Suite {
+	s := &Suite{Schema: Schema, Version: SchemaVersion, Verdict: Pass, Reports: reports}
+	if len(reports) == 0 {
+		s.Verdict = Incomplete
+	}
+	for _, r := range reports {
+		switch {
+		case r.Verdict == Fail:
+			s.Verdict = Fail
+		case r.Verdict == Incomplete && s.Verdict == Pass:
+			s.Verdict = Incomplete
+		}
+	}
+	return s
+}
+
+// WriteJSON writes the suite, indented.
+func (s *Suite) WriteJSON(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", " ")
+	return e.Encode(s)
+}
+
+// WriteText prints the suite for people: a single report as it is; of several the
+// sums, and those that did not pass in full. Everything prints all in full.
+func (s *Suite) WriteText(w io.Writer, o TextOptions) error {
+	if len(s.Reports) == 1 {
+		return s.Reports[0].WriteText(w, o)
+	}
+	k := o.ink(w)
+	s.headline(k)
+	s.writeShares(k, "By layer: shares of the tolerances used, isolated · free-running", layerShares)
+	s.writeShares(k, "By block and branch: likewise; of the latents, in generation", passShares)
+	s.writeCourses(k)
+	s.writeTightest(k)
+	s.writeNotes(k)
+	for _, r := range s.Reports {
+		if (o.Everything || r.Verdict != Pass) && k.err == nil {
+			k.line("\n%s", k.paint(dim, strings.Repeat("─", k.width)))
+			k.err = r.WriteText(w, o)
+		}
+	}
+	k.line("\n%s  %s", k.verdict(s.Verdict), s.count())
+	return k.err
+}
+
+// count says how many reports passed: "4 of 4 bundles".
+func (s *Suite) count() string {
+	n := 0
+	for _, r := range s.Reports {
+		if r.Verdict == Pass {
+			n++
+		}
+	}
+	return fmt.Sprintf("%d of %s passed", n, plural(len(s.Reports), "bundle"))
+}
+
+func (s *Suite) headline(k *ink) {
+	k.line("%s  %s", k.verdict(s.Verdict), s.count())
+	if len(s.Reports) == 0 {
+		return
+	}
+	r := s.Reports[0]
+	k.line("%s", k.paint(dim, fmt.Sprintf("candidate: %s in %s, weights %s (%s)", r.Engine.Name, r.Engine.Precision, r.Artifact.Path, types(r.Artifact.Types))))
+	k.line("")
+	for _, r := range s.Reports {
+		k.wrapped(fmt.Sprintf("  %s  %s: ", k.verdict(r.Verdict), k.paint(bold, r.Bundle.Name)), "        ", r.Reason)
+		k.line("%s", k.paint(dim, "        "+r.Bundle.describe()))
+		k.line("%s", k.paint(dim, fmt.Sprintf("        %s; %.1f s", r.outcome(), r.Seconds)))
+	}
+}
+
+// shares are the isolated and the free-running share of a row.
+type shares struct{ isolated, free Extent }
+
+func layerShares(r *Report) (names []string, rows map[string]shares) {
+	rows = map[string]shares{}
+	for _, l := range r.Layers {
+		free := l.Output
+		for _, e := range []Extent{l.Attention, l.MLP} {
+			if e.Compared > 0 && e.Share >= free.Share {
+				free = e
+			}
+		}
+		names, rows[l.Layer] = append(names, l.Layer), shares{l.Isolated, free}
+	}
+	return names, rows
+}
+
+func passShares(r *Report) (names []string, rows map[string]shares) {
+	rows = map[string]shares{}
+	for _, p := range r.Passes {
+		names, rows[p.Pass] = append(names, p.Pass), shares{p.Isolated, p.Free}
+	}
+	return names, rows
+}
+
+// writeShares prints a table with a row for each name and a column for each bundle.
+func (s *Suite) writeShares(k *ink, title string, of func(*Report) ([]string, map[string]shares)) {
+	var names []string
+	heads := []string{""}
+	rows := make([]map[string]shares, len(s.Reports))
+	for i, r := range s.Reports {
+		var own []string
+		own, rows[i] = of(r)
+		for _, name := range own {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+		heads = append(heads, ">"+r.Bundle.Name)
+	}
+	k.section(title)
+	t := newTable(heads...)
+	for _, name := range names {
+		cells := []string{name}
+		for i := range s.Reports {
+			cells = append(cells, k.pair(rows[i][name]))
+		}
+		t.row(cells...)
+	}
+	t.write(k)
+}
+
+func (k *ink) pair(x shares) string {
+	side := func(e Extent) string {
+		if e.Compared == 0 {
+			return "     –"
+		}
+		text := k.share(e.Share)
+		return strings.Repeat(" ", max(0, 6-visible(text))) + text
+	}
+	return side(x.isolated) + " ·" + side(x.free)
+}
+
+// writeCourses prints how the latents' error grows over the steps.
+func (s *Suite) writeCourses(k *ink) {
+	k.section("Latents in generation: rel-L2 by step, log scale")
+	t := newTable("bundle", "block", "first, every step, last")
+	for _, r := range s.Reports {
+		for _, row := range r.Passes {
+			if block, ok := strings.CutSuffix(row.Pass, "/latents"); ok {
+				t.row(r.Bundle.Name, block, course(row.Steps))
+			}
+		}
+	}
+	t.write(k)
+}
+
+// tightestShown is the number of rules printed for a suite.
+const tightestShown = 8
+
+// writeTightest prints the rules whose limits were used most.
+func (s *Suite) writeTightest(k *ink) {
+	type use struct {
+		RuleUse
+		bundle string
+	}
+	best := map[string]use{}
+	for _, r := range s.Reports {
+		for _, u := range r.Policy {
+			if old, ok := best[u.Name]; !ok || u.Share > old.Share {
+				best[u.Name] = use{u, r.Bundle.Name}
+			}
+		}
+	}
+	uses := slices.Collect(maps.Values(best))
+	sort.Slice(uses, func(i, j int) bool {
+		if uses[i].Share != uses[j].Share {
+			return uses[i].Share > uses[j].Share
+		}
+		return uses[i].Name < uses[j].Name
+	})
+	shown := min(tightestShown, len(uses))
+	k.section(fmt.Sprintf("Tolerances used most, %d of %d (--verbose: all, with their derivations)", shown, len(uses)))
+	t := newTable(">used", "", "rule", "worst", "bundle", "?tap")
+	for _, u := range uses[:shown] {
+		t.row(k.share(u.Share), k.bar(u.Share), u.Name, figure(u.Check), u.bundle, u.Worst)
+	}
+	t.write(k)
+}
+
+// writeNotes prints coverage and what the reports note, once each.
+func (s *Suite) writeNotes(k *ink) {
+	taps, compared := 0, 0
+	elements := int64(0)
+	var notes []string
+	for _, r := range s.Reports {
+		taps, compared, elements = taps+r.Coverage.Taps, compared+r.Coverage.Compared, elements+r.Coverage.Elements
+		for _, n := range r.Notes {
+			if !slices.Contains(notes, n) {
+				notes = append(notes, n)
+			}
+		}
+	}
+	k.line("\n  coverage: %d of %d taps, %d elements", compared, taps, elements)
+	for _, n := range notes {
+		k.wrapped("  note: ", "  ", n)
+	}
+}

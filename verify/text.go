@@ -1,0 +1,222 @@
+package verify
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"sort"
+	"strings"
+)
+
+// TextOptions say how a report is printed.
+type TextOptions struct {
+	Width      int  // columns; 0: 100
+	Colour     bool // with ANSI escape sequences
+	Everything bool // derivations and every operation, too
+}
+
+func (o TextOptions) ink(w io.Writer) *ink {
+	if o.Width <= 0 {
+		o.Width = 100
+	}
+	return &ink{w: w, width: o.Width, colour: o.Colour}
+}
+
+// WriteText prints the report for people, the verdict first.
+func (r *Report) WriteText(w io.Writer, o TextOptions) error {
+	k := o.ink(w)
+	r.headline(k)
+	r.writeDivergence(k)
+	r.writeFindings(k)
+	r.writeLayers(k)
+	r.writePasses(k)
+	r.writeWorst(k)
+	r.writePolicy(k, o.Everything)
+	r.writeOutcome(k)
+	r.writeCoverage(k, o.Everything)
+	if o.Everything {
+		r.writeEverything(k)
+	}
+	return k.err
+}
+
+var verdictColours = map[Verdict]string{Pass: green, Fail: red, Incomplete: yellow}
+
+func (k *ink) verdict(v Verdict) string { return k.paint(bold, k.paint(verdictColours[v], string(v))) }
+
+func (r *Report) headline(k *ink) {
+	b := r.Bundle
+	k.line("%s  %s", k.verdict(r.Verdict), k.paint(bold, b.Name))
+	k.wrapped("  ", "  ", r.Reason)
+	k.line("%s", k.paint(dim, fmt.Sprintf("  golden: %s", b.describe())))
+	k.line("%s", k.paint(dim, fmt.Sprintf("  candidate: %s, %s contract in %s, weights %s (%s), %.1f s",
+		r.Engine.Name, r.Engine.Contract, r.Engine.Precision, r.Artifact.Path, types(r.Artifact.Types), r.Seconds)))
+}
+
+func (b BundleID) describe() string {
+	text := fmt.Sprintf("%s contract on %s, %s attention, level %s, %s, %s of %s",
+		b.Contract, b.Device, b.Attention, b.Level, plural(b.Samples, "sample"), plural(b.Blocks, "block"), plural(b.Steps, "step"))
+	if b.BlockLimit != nil && *b.BlockLimit < b.Blocks {
+		text += fmt.Sprintf(", taps of the first %s", plural(*b.BlockLimit, "block"))
+	}
+	if b.StepLimit != nil && *b.StepLimit < b.Steps {
+		text += fmt.Sprintf(", taps of the first %s", plural(*b.StepLimit, "step"))
+	}
+	return text
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// types formats the tensor types: "f16 138, f32 44".
+func types(counts map[string]int) string {
+	if len(counts) == 1 {
+		for name := range counts {
+			return name
+		}
+	}
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		parts = append(parts, fmt.Sprintf("%s %d", name, counts[name]))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (k *ink) section(title string) { k.line("\n%s", k.paint(bold, title)) }
+
+func (r *Report) writeDivergence(k *ink) {
+	d := r.Divergence
+	if d == nil {
+		return
+	}
+	k.section("First divergence")
+	k.line("  operation  %s  %s", k.paint(red, d.Op), k.paint(dim, "first seen in "+d.Name))
+	k.line("  error      %s", k.paint(red, d.Problem))
+	s := d.Summary
+	if s.N > 0 {
+		k.line("             rel-L2 %s, cosine %.6f, max-abs %s at %v: got %.7g, wanted %.7g", short(s.RelL2), s.Cosine, short(s.MaxAbs.Value), d.Index, s.MaxAbs.Got, s.MaxAbs.Want)
+	}
+	if len(d.Unit) > 1 {
+		k.wrapped("  spans      ", "             ", strings.Join(d.Unit, ", "))
+	}
+	k.wrapped("  fed with   ", "             ", strings.Join(d.Inputs, ", "))
+	for i, t := range d.Tensors {
+		k.line("  %-9s  %s", []string{"uses", ""}[min(i, 1)], t)
+	}
+	for i, p := range d.Pattern {
+		k.wrapped(fmt.Sprintf("  %-9s  ", []string{"pattern", ""}[min(i, 1)]), "             ", p)
+	}
+}
+
+// maxFindings bounds the printed failures.
+const maxFindings = 12
+
+func (r *Report) writeFindings(k *ink) {
+	if len(r.Findings) == 0 {
+		return
+	}
+	k.section("Failures")
+	for _, f := range r.Findings[:min(maxFindings, len(r.Findings))] {
+		why := ""
+		if f.ExplainedBy != "" {
+			why = k.paint(dim, "  explained by "+f.ExplainedBy)
+		}
+		k.line("  %s  %s, %d of %d%s", k.paint(red, f.Phase), f.Subject, f.Failed, f.Compared, why)
+		k.wrapped("    ", "    ", f.Text)
+	}
+	if n := len(r.Findings) - maxFindings; n > 0 {
+		k.line("  and %d more (--verbose or --json lists the comparisons)", n)
+	}
+}
+
+func (r *Report) writeOutcome(k *ink) {
+	if !r.Tokens.Sampled {
+		k.line("")
+		k.wrapped("  ", "  ", r.outcome())
+	}
+}
+
+// outcome sums up tokens, texts and logits.
+func (r *Report) outcome() string {
+	t := r.Tokens
+	text := fmt.Sprintf("tokens: %d of %d the golden's", t.Match, t.Compared)
+	for _, n := range []struct {
+		n    int
+		what string
+	}{{t.TieFlip, "tie-flips"}, {t.AfterTie, "after a tie"}, {t.Drift, "drifted"}, {t.Unknown, "of unrecorded logits"}} {
+		if n.n > 0 {
+			text += fmt.Sprintf(", %d %s", n.n, n.what)
+		}
+	}
+	if t.texts {
+		text += fmt.Sprintf("; texts: %d of %d", t.TextSame, t.Samples)
+	}
+	if kl := r.worstKL(); kl != nil {
+		text += fmt.Sprintf("; logits: mean KL %s ± %s, Δp ≤ %s", short(kl.KLMean), short(kl.KLStdErr), short(kl.DeltaP))
+	}
+	return text
+}
+
+// worstKL is the block of the largest divergence, of the golden's latents.
+func (r *Report) worstKL() *LogitRow {
+	var worst *LogitRow
+	for i := range r.Logits {
+		if l := &r.Logits[i]; l.Mode == Free && (worst == nil || l.KLMean > worst.KLMean) {
+			worst = l
+		}
+	}
+	return worst
+}
+
+func (r *Report) writeCoverage(k *ink, everything bool) {
+	c := r.Coverage
+	text := fmt.Sprintf("coverage: %d of %d taps, %d elements", c.Compared, c.Taps, c.Elements)
+	for _, reason := range slices.Sorted(maps.Keys(c.NotRecorded)) {
+		text += fmt.Sprintf("; %d values %s", c.NotRecorded[reason], reason)
+	}
+	if n := len(c.Missing) + len(c.Extra); n > 0 {
+		text += k.paint(red, fmt.Sprintf("; %d on one side only", n))
+	}
+	if r.Bundle.Floors > 0 {
+		text += fmt.Sprintf("; %d floors", r.Bundle.Floors)
+	}
+	k.wrapped("  ", "  ", text)
+	for _, n := range r.Notes {
+		k.wrapped("  note: ", "  ", n)
+	}
+	if everything || r.Verdict == Fail {
+		k.wrapped("  golden's environment: ", "  ", environment(r.Bundle.Environment))
+		k.wrapped("  candidate's environment: ", "  ", environment(r.Engine.Environment))
+	}
+}
+
+// environment lists what a run ran on: "torch 2.15, threads 1".
+func environment(e map[string]any) string {
+	var parts []string
+	for _, key := range slices.Sorted(maps.Keys(e)) {
+		switch v := e[key].(type) {
+		case nil, map[string]any, []any: // in the JSON report
+		default:
+			parts = append(parts, fmt.Sprintf("%s %v", key, v))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// byShare orders comparisons by the part of their limits that they used.
+func byShare(cs []*Comparison) []*Comparison {
+	sorted := slices.Clone(cs)
+	sort.SliceStable(sorted, func(i, j int) bool {
+		a, b := sorted[i], sorted[j]
+		if a.Failed() != b.Failed() {
+			return a.Failed()
+		}
+		return a.Share > b.Share
+	})
+	return sorted
+}
