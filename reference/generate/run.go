@@ -29,7 +29,8 @@ type Options struct {
 
 	Tap Tap // observes the loop and the engine; nil for none
 	// OnBlock is told the ids of every sample of a finished block, pinned
-	// positions included. Returning ErrStop ends the run after this block.
+	// positions included. What it puts in their place counts. Returning ErrStop
+	// ends the run after this block.
 	OnBlock func(block int, ids [][]int32) error
 }
 
@@ -175,49 +176,59 @@ func (r *run) block(ctx context.Context, block int) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	stop, err := r.report(block, ids)
+	if err != nil {
+		return false, err
+	}
+	r.note(ids)
 	if err := r.engine.Commit(ctx, pass); err != nil {
 		return false, err
 	}
-	return r.goesOn(block, ids)
+	return !stop && r.unfinished(block), nil
 }
 
-// sample chooses the block's tokens, notes them and returns those of each sample.
+// sample chooses the block's tokens and returns those of each sample.
 func (r *run) sample(logits []float32) ([][]int32, error) {
 	o, m := r.options, r.model
 	each := m.BlockSize * m.PatchSize
 	if err := sized("logits", logits, len(r.layouts)*each*m.VocabSize); err != nil {
 		return nil, err
 	}
-	flat, err := Sample(logits, m.VocabSize, r.seen, o.Sampling, m.Contract, o.Draws)
+	ids, err := Sample(logits, m.VocabSize, r.seen, o.Sampling, m.Contract, o.Draws)
 	if err != nil {
 		return nil, err
 	}
-	ids := make([][]int32, len(r.layouts))
-	for i := range ids {
-		ids[i] = flat[i*each : (i+1)*each : (i+1)*each]
-		r.seen[i] = append(r.seen[i], ids[i]...)
-		r.finished[i] = r.finished[i] || contains(ids[i], o.EOSTokenID) || contains(ids[i], o.IMEndTokenID)
+	return slices.Collect(slices.Chunk(ids, each)), nil
+}
+
+// report tells OnBlock of a block's ids; stop is its wish to end the run.
+func (r *run) report(block int, ids [][]int32) (stop bool, err error) {
+	if r.options.OnBlock == nil {
+		return false, nil
 	}
-	return ids, nil
+	err = r.options.OnBlock(block, ids)
+	if errors.Is(err, ErrStop) {
+		return true, nil
+	}
+	return false, err
+}
+
+// note keeps a block's ids and looks for the tokens that end a sample.
+func (r *run) note(ids [][]int32) {
+	for i, block := range ids {
+		r.seen[i] = append(r.seen[i], block...)
+		r.finished[i] = r.finished[i] || contains(block, r.options.EOSTokenID) || contains(block, r.options.IMEndTokenID)
+	}
 }
 
 func contains(ids []int32, id *int32) bool { return id != nil && slices.Contains(ids, *id) }
 
-// goesOn applies the stop rules after a block. (The public package also ends a
+// unfinished applies the stop rules after a block. (The public package also ends a
 // batch whose limit is below the first block's missing latents; such a limit is
 // below a block and ends it anyway.)
-func (r *run) goesOn(block int, ids [][]int32) (bool, error) {
-	o, m := r.options, r.model
-	if o.OnBlock != nil {
-		switch err := o.OnBlock(block, ids); {
-		case errors.Is(err, ErrStop):
-			return false, nil
-		case err != nil:
-			return false, err
-		}
-	}
-	generated := (block + 1) * m.BlockSize * m.PatchSize
-	return slices.Contains(r.finished, false) && generated < o.MaxNewTokens, nil
+func (r *run) unfinished(block int) bool {
+	generated := (block + 1) * r.model.BlockSize * r.model.PatchSize
+	return slices.Contains(r.finished, false) && generated < r.options.MaxNewTokens
 }
 
 func (r *run) results() []Result {

@@ -149,6 +149,11 @@ func TestOnBlock(t *testing.T) {
 	if diff := cmp.Diff(got[1].Blocks[1], seen[1][1]); diff != "" {
 		t.Error(diff)
 	}
+	o.MaxNewTokens = 4
+	o.OnBlock = func(_ int, ids [][]int32) error { ids[1][2] = 30; return nil }
+	if got := generate(t, newFake(small), prompts(4, 4), o); got[1].Blocks[0][2] != 30 {
+		t.Errorf("a replaced id is forgotten: %v", got[1].Blocks)
+	}
 	o.OnBlock = func(int, [][]int32) error { return errors.New("full") }
 	if _, err := Run(context.Background(), newFake(small), prompts(4), o, NoiseFunc(zeroNoise)); err == nil || err.Error() != "full" {
 		t.Errorf("error of the callback: %v", err)
