@@ -14,14 +14,12 @@ import (
 // File is one safetensors file. It implements tensor.Source and is safe for
 // concurrent use, except for Close.
 type File struct {
-	path     string
-	size     int64
-	data     []byte
-	metadata map[string]string
-	entries  []entry
-	byName   map[string]int
-	mapped   *mmap.Map // nil for a file given as bytes
-	closed   bool
+	header
+	path   string
+	size   int64
+	data   []byte
+	mapped *mmap.Map // nil for a file given as bytes
+	closed bool
 }
 
 var _ tensor.Source = (*File)(nil)
@@ -51,15 +49,10 @@ func Parse(file []byte) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := h.layOut(len(data)); err != nil {
+	if err := h.cover(len(data)); err != nil {
 		return nil, err
 	}
-	f := &File{size: int64(len(file)), data: data, metadata: h.metadata, entries: h.entries}
-	f.byName = make(map[string]int, len(h.entries))
-	for i, e := range h.entries {
-		f.byName[e.desc.Name] = i
-	}
-	return f, nil
+	return &File{size: int64(len(file)), data: data, header: h}, nil
 }
 
 // Descs lists the tensors in the order of their data. One of an unsupported

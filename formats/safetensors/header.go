@@ -46,6 +46,7 @@ type entry struct {
 type header struct {
 	metadata map[string]string
 	entries  []entry
+	byName   map[string]int // index of entries
 }
 
 // split returns the header's text and the data of a file.
@@ -73,13 +74,11 @@ func parseHeader(text []byte) (header, error) {
 	}
 	var h header
 	s := &scanner{text: text}
-	seen := map[string]bool{}
 	err := s.object(func(key string) (err error) {
-		if seen[key] {
-			return fmt.Errorf("%q: %w", key, ErrDuplicate)
-		}
-		seen[key] = true
 		if key == metadataKey {
+			if h.metadata != nil {
+				return fmt.Errorf("%q: %w", key, ErrDuplicate)
+			}
 			h.metadata, err = s.metadata()
 			return err
 		}
@@ -90,10 +89,28 @@ func parseHeader(text []byte) (header, error) {
 	if err == nil {
 		err = s.end()
 	}
+	if err == nil {
+		err = h.index()
+	}
 	if err != nil {
 		return header{}, fmt.Errorf("header: %w", err)
 	}
 	return h, nil
+}
+
+// index sorts the entries by offset and finds names that stand twice.
+func (h *header) index() error {
+	slices.SortStableFunc(h.entries, func(a, b entry) int {
+		return cmp.Or(cmp.Compare(a.begin, b.begin), cmp.Compare(a.end, b.end))
+	})
+	h.byName = make(map[string]int, len(h.entries))
+	for i, e := range h.entries {
+		if _, twice := h.byName[e.desc.Name]; twice {
+			return fmt.Errorf("tensor %q: %w", e.desc.Name, ErrDuplicate)
+		}
+		h.byName[e.desc.Name] = i
+	}
+	return nil
 }
 
 // metadata reads the value of __metadata__.
@@ -114,6 +131,8 @@ func (s *scanner) metadata() (map[string]string, error) {
 	})
 }
 
+var fields = [...]string{"dtype", "shape", "data_offsets"}
+
 // entry reads the description of the tensor called name.
 func (s *scanner) entry(name string) (entry, error) {
 	e := entry{desc: tensor.Desc{Name: name}}
@@ -123,7 +142,7 @@ func (s *scanner) entry(name string) (entry, error) {
 	}
 	seen := 0
 	err := s.object(func(key string) (err error) {
-		field := slices.Index([]string{"dtype", "shape", "data_offsets"}, key)
+		field := slices.Index(fields[:], key)
 		switch {
 		case field < 0:
 			return fmt.Errorf("key %q: %w", key, ErrEntry)
@@ -182,12 +201,8 @@ func (e *entry) resolve(dims, offsets []int64) error {
 	return nil
 }
 
-// layOut sorts the entries by offset and checks that they cover size bytes of
-// data exactly.
-func (h *header) layOut(size int) error {
-	slices.SortStableFunc(h.entries, func(a, b entry) int {
-		return cmp.Or(cmp.Compare(a.begin, b.begin), cmp.Compare(a.end, b.end))
-	})
+// cover checks that the tensors cover size bytes of data exactly.
+func (h *header) cover(size int) error {
 	end := int64(0)
 	for _, e := range h.entries {
 		switch {
