@@ -27,11 +27,24 @@ func Float32s(dst []float32, src []byte, t Type) error {
 			dst[i] = F16ToFloat32(binary.LittleEndian.Uint16(src[2*i:]))
 		}
 	case BF16:
-		for i := range dst {
-			dst[i] = BF16ToFloat32(binary.LittleEndian.Uint16(src[2*i:]))
-		}
+		widenBF16(dst, src)
 	}
 	return nil
+}
+
+// widenBF16 decodes four values at a time: engines read weights through it.
+func widenBF16(dst []float32, src []byte) {
+	for len(dst) >= 4 {
+		bits, four := binary.LittleEndian.Uint64(src), dst[:4:4]
+		four[0] = math.Float32frombits(uint32(bits) << 16)
+		four[1] = math.Float32frombits(uint32(bits) &^ 0xffff)
+		four[2] = math.Float32frombits(uint32(bits>>16) &^ 0xffff)
+		four[3] = math.Float32frombits(uint32(bits>>32) &^ 0xffff)
+		dst, src = dst[4:], src[8:]
+	}
+	for i := range dst {
+		dst[i] = BF16ToFloat32(binary.LittleEndian.Uint16(src[2*i:]))
+	}
 }
 
 // Float64s is Float32s for a destination that holds every float type exactly.
