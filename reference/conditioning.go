@@ -12,6 +12,7 @@ type conditioner[T number] struct {
 
 	line  map[uint64]int // timestep's bits → line of the outputs
 	lines [][]T          // per linear: [len(line), out]
+	room  int            // elements in lines beyond which everything is forgotten
 }
 
 // conditioning is what the timesteps of one pass contribute to the prior.
@@ -27,11 +28,8 @@ type blockConditioning[T number] struct {
 	mlpOut table[T]
 }
 
-// keepBytes bounds what a conditioner keeps. Beyond it everything is forgotten.
-const keepBytes = 256 << 20
-
 func newConditioner[T number](e *TimestepEmbedding[T], blocks []*DiTBlock[T], out *Linear[T]) *conditioner[T] {
-	c := &conditioner[T]{embedding: e}
+	c := &conditioner[T]{embedding: e, room: 64 << 20}
 	for _, b := range blocks {
 		c.linears = append(c.linears, b.Ada.MSAIn, b.Ada.MSAOut, b.Ada.MLPIn, b.Ada.MLPOut)
 	}
@@ -82,7 +80,7 @@ func (c *conditioner[T]) compute(p *pass[T], emb value[T]) conditioning[T] {
 
 // learn computes the lines of the timesteps that are new.
 func (c *conditioner[T]) learn(p *pass[T], t []T) {
-	if width := c.width(); len(c.line)*width > keepBytes/8 {
+	if len(c.line)*c.width() > c.room {
 		c.forget()
 	}
 	var fresh []T

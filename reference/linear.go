@@ -11,20 +11,24 @@ import (
 // Linear is y = x·Wᵀ + b.
 type Linear[T number] struct {
 	nn.Module
-	W *nn.Param // [out, in]
+	W *nn.Param // [out, in]; nil where the weights stay as stored
 	B *nn.Param // [out, 1]; nil: no bias
 
+	stored  *storedWeights[T]
 	in, out int
 }
 
 // forward maps x [R, in] to [R, out].
 func (l *Linear[T]) forward(p *pass[T], x value[T]) value[T] {
 	y := newMatrix[T](x.rows(), l.out)
-	if x.cols() != l.in {
+	switch {
+	case x.cols() != l.in:
 		p.fail(fmt.Errorf("a linear layer of %d inputs got %d", l.in, x.cols()))
-		return value[T]{m: y}
+	case l.stored != nil:
+		p.fail(l.stored.multiply(elements(y), p.narrow(x).data(), x.rows(), p.workers))
+	default:
+		multiply(elements(y), l.out, p.narrow(x).data(), l.in, parameterElements[T](l.W), l.in, x.rows(), l.out, l.in, p.workers)
 	}
-	multiply(elements(y), l.out, p.narrow(x).data(), l.in, parameterElements[T](l.W), l.in, x.rows(), l.out, l.in, p.workers)
 	l.addBias(p, y)
 	return p.product(y)
 }

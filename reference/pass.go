@@ -24,7 +24,7 @@ type pass[T number] struct {
 
 // fail keeps the first error.
 func (p *pass[T]) fail(err error) {
-	if p.err == nil {
+	if p.err == nil && err != nil {
 		p.err = err
 	}
 }

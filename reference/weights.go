@@ -5,6 +5,7 @@ import (
 
 	"github.com/nlpodyssey/spago/nn"
 
+	"colakit/formats/dtype"
 	"colakit/formats/hf"
 	"colakit/formats/tensor"
 )
@@ -12,15 +13,20 @@ import (
 // loader reads a model's weights from a source under their native names. The first
 // error sticks in err, and what is built after it is of no use.
 //
-// Under the exact contract a stored f32 weight is used in place: a mapped file is
-// read as the run gets to it. Other types, and the released contract's roundings,
-// make copies.
+// A weight matrix that is stored as T is used in place: a mapped file is read as
+// the run gets to it. A large one of another type stays as it is stored, or rounded
+// to bfloat16 where the released contract asks for that; see storedWeights. All
+// else is small, and copied.
 type loader[T number] struct {
 	src      tensor.Source
 	released bool
 	workers  int
 	err      error
 }
+
+// large is the number of elements from which on a weight matrix of another type
+// than T is not widened as a whole.
+const large = 1 << 20
 
 // linear reads a Linear [out, in].
 func (l *loader[T]) linear(m hf.Module, out, in int, bias bool) *Linear[T] {
@@ -31,9 +37,18 @@ func (l *loader[T]) linear(m hf.Module, out, in int, bias bool) *Linear[T] {
 // and bias are operands of a product: the released contract rounds them.
 func (l *loader[T]) product(m hf.Module, out, in int, bias bool, stored ...int) *Linear[T] {
 	layer := &Linear[T]{in: in, out: out}
-	layer.W = l.param(m.Weight(), l.released, out, in, stored...)
+	if view, ok := l.read(m.Weight(), stored...); ok {
+		switch {
+		case out*in < large || view.Type == typeOf[T]() && !l.released:
+			layer.W = l.param(view, l.released, out, in)
+		case l.released && view.Type != dtype.BF16:
+			layer.stored = newStoredWeights[T](l.packed(view, out*in), out, in)
+		default:
+			layer.stored = newStoredWeights[T](view, out, in)
+		}
+	}
 	if bias {
-		layer.B = l.param(m.Bias(), l.released, out, 1, out)
+		layer.B = l.vector(m.Bias(), l.released, out)
 	}
 	return layer
 }
@@ -42,21 +57,26 @@ func (l *loader[T]) product(m hf.Module, out, in int, bias bool, stored ...int) 
 func (l *loader[T]) norm(m hf.Module, width int, eps float64, affine bool) *LayerNorm[T] {
 	layer := &LayerNorm[T]{width: width, eps: eps}
 	if affine {
-		layer.W = l.param(m.Weight(), false, width, 1, width)
-		layer.B = l.param(m.Bias(), false, width, 1, width)
+		layer.W = l.vector(m.Weight(), false, width)
+		layer.B = l.vector(m.Bias(), false, width)
 	}
 	return layer
 }
 
-// param reads a tensor of the stored shape as a matrix.
-func (l *loader[T]) param(name string, narrow bool, rows, cols int, stored ...int) *nn.Param {
-	view, ok := l.read(name, stored...)
+func (l *loader[T]) vector(name string, narrow bool, width int) *nn.Param {
+	view, ok := l.read(name, width)
 	if !ok {
 		return nil
 	}
+	return l.param(view, narrow, width, 1)
+}
+
+// param returns a tensor as a matrix, in place if it can be.
+func (l *loader[T]) param(view tensor.View, narrow bool, rows, cols int) *nn.Param {
 	data, err := floats[T](view)
 	if err == nil && narrow {
-		data = l.narrowed(data)
+		data = append([]T(nil), data...)
+		roundBF16(data)
 	}
 	var m *matrix[T]
 	if err == nil {
@@ -69,14 +89,29 @@ func (l *loader[T]) param(name string, narrow bool, rows, cols int, stored ...in
 	return parameter(m)
 }
 
-// narrowed returns a copy rounded to bfloat16.
-func (l *loader[T]) narrowed(data []T) []T {
-	out := make([]T, len(data))
-	spread(l.workers, len(data), 2, func(from, to int) {
-		copy(out[from:to], data[from:to])
-		roundBF16(out[from:to])
+// packed returns the n elements of a tensor rounded to bfloat16, in that type.
+func (l *loader[T]) packed(view tensor.View, n int) tensor.View {
+	out := view
+	out.Type, out.Data = dtype.BF16, make([]byte, 2*n)
+	const chunk = tileElements
+	spread(l.workers, (n+chunk-1)/chunk, 4*chunk, func(from, to int) {
+		space := make([]float32, chunk)
+		for i := from * chunk; i < min(to*chunk, n); i += chunk {
+			part := space[:min(chunk, n-i)]
+			_ = widen(part, view, i) // read made sure that the sizes fit
+			_ = dtype.FromFloat32s(out.Data[2*i:2*(i+len(part))], part, dtype.BF16)
+		}
 	})
 	return out
+}
+
+// typeOf returns the element type that T is.
+func typeOf[T number]() dtype.Type {
+	var zero T
+	if _, ok := any(zero).(float64); ok {
+		return dtype.F64
+	}
+	return dtype.F32
 }
 
 // read returns a tensor of exactly the given shape.
@@ -85,17 +120,28 @@ func (l *loader[T]) read(name string, shape ...int) (tensor.View, bool) {
 		return tensor.View{}, false
 	}
 	view, err := l.src.Read(name)
-	switch {
-	case errors.Is(err, tensor.ErrNotFound):
-		l.err = tensor.Damagedf("tensor %q is missing; the configuration calls for one of shape %v", name, tensor.Shape(shape))
-	case err != nil:
-		l.err = err
-	case !view.Shape.Equal(shape):
-		l.err = tensor.Damagedf("tensor %q has shape %v; the configuration calls for %v", name, view.Shape, tensor.Shape(shape))
-	case !view.Type.Float():
-		l.err = tensor.Damagedf("tensor %q is of type %v; wanted a floating-point type", name, view.Type)
+	if errors.Is(err, tensor.ErrNotFound) {
+		err = tensor.Damagedf("tensor %q is missing; the configuration calls for one of shape %v", name, tensor.Shape(shape))
 	}
-	return view, l.err == nil
+	if err == nil {
+		err = fits(view, shape)
+	}
+	l.err = err
+	return view, err == nil
+}
+
+// fits refuses a tensor of another shape, of integers, or with too few bytes.
+func fits(view tensor.View, shape tensor.Shape) error {
+	if !view.Shape.Equal(shape) {
+		return tensor.Damagedf("tensor %q has shape %v; the configuration calls for %v", view.Name, view.Shape, shape)
+	}
+	if !view.Type.Float() {
+		return tensor.Damagedf("tensor %q is of type %v; wanted a floating-point type", view.Name, view.Type)
+	}
+	if size, err := view.Bytes(); err != nil || size != int64(len(view.Data)) {
+		return tensor.Damagedf("tensor %q: %d bytes are not shape %v of %v", view.Name, len(view.Data), view.Shape, view.Type)
+	}
+	return nil
 }
 
 // frequencies returns the stored rotary frequencies, and those that follow from
@@ -120,9 +166,6 @@ func (l *loader[T]) frequencies(name string, computed []float32) []float32 {
 
 // embedding keeps a view of the token embedding [rows, d].
 func (l *loader[T]) embedding(m hf.Module, rows, d int) *embedding[T] {
-	view, ok := l.read(m.Weight(), rows, d)
-	if size, err := view.Bytes(); ok && (err != nil || size != int64(len(view.Data))) {
-		l.err = tensor.Damagedf("tensor %q: %d bytes do not hold shape %v of %v", view.Name, len(view.Data), view.Shape, view.Type)
-	}
+	view, _ := l.read(m.Weight(), rows, d)
 	return &embedding[T]{table: view}
 }
