@@ -8,6 +8,11 @@ import (
 	"testing"
 )
 
+// passesOn names the lines that hand on a panic which is not theirs.
+var passesOn = map[string]bool{
+	"internal/mmap/guard.go: panic(r)": true,
+}
+
 // TestNoFatalInLibraries rejects what ends the process outside cmd.
 func TestNoFatalInLibraries(t *testing.T) {
 	ends := regexp.MustCompile(`\b(log\.(Fatal|Panic)\w*|os\.Exit|panic)\(`)
@@ -16,7 +21,8 @@ func TestNoFatalInLibraries(t *testing.T) {
 			continue
 		}
 		for i, line := range lines(t, file) {
-			if code, _, _ := strings.Cut(line, "//"); ends.MatchString(code) {
+			code, _, _ := strings.Cut(line, "//")
+			if ends.MatchString(code) && !passesOn[file+": "+strings.TrimSpace(code)] {
 				t.Errorf("%s:%d ends the process: %s", file, i+1, strings.TrimSpace(line))
 			}
 		}
