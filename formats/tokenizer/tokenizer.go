@@ -90,26 +90,18 @@ func (e *encoder) words(s string) {
 
 // Decode returns the text of the given ids. Ids that the tokenizer does not have are
 // left out, and special tokens too if skipSpecial is set. Bytes that are not UTF-8
-// together become U+FFFD.
+// together become U+FFFD, also where a later id would have completed a character.
 func (t *Tokenizer) Decode(ids []int32, skipSpecial bool) string {
-	text := t.AppendBytes(nil, ids, skipSpecial)
+	var text []byte
+	for _, id := range ids {
+		if index, ok := t.index[id]; ok && !(skipSpecial && t.special[index]) {
+			text = append(text, t.texts[index]...)
+		}
+	}
 	if !utf8.Valid(text) {
 		text = repair(text)
 	}
 	return string(text)
-}
-
-// AppendBytes appends the bytes of the given ids to dst as they are: the end may be
-// the start of a character that later ids complete.
-func (t *Tokenizer) AppendBytes(dst []byte, ids []int32, skipSpecial bool) []byte {
-	for _, id := range ids {
-		index, ok := t.index[id]
-		if !ok || skipSpecial && t.special[index] {
-			continue
-		}
-		dst = append(dst, t.texts[index]...)
-	}
-	return dst
 }
 
 // TokenID returns the id of a token by its name in tokenizer.json: an added token's

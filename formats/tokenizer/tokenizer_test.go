@@ -94,17 +94,23 @@ func TestInvalidTextIsRepaired(t *testing.T) {
 	}
 }
 
-func TestAppendBytesKeepsUnfinishedCharacters(t *testing.T) {
+func TestDecode(t *testing.T) {
 	tok := small(t)
 	ids := tok.Encode("日<|endoftext|>")
-	if got, want := tok.AppendBytes([]byte("x"), ids[:2], false), "x\xe6\x97"; string(got) != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-	if got, want := tok.Decode(ids[:2], false), "\uFFFD"; got != want {
-		t.Errorf("Decode gave %q, want %q", got, want)
-	}
-	if got, want := tok.Decode(ids, true), "日"; got != want {
-		t.Errorf("Decode without special tokens gave %q, want %q", got, want)
+	for _, tt := range []struct {
+		ids  []int32
+		skip bool
+		want string
+	}{
+		{ids, false, "日<|endoftext|>"},
+		{ids, true, "日"},
+		{ids[:2], false, "\uFFFD"},
+		{[]int32{ids[0], 12345, -1, ids[1], ids[2]}, false, "日"},
+		{nil, false, ""},
+	} {
+		if got := tok.Decode(tt.ids, tt.skip); got != tt.want {
+			t.Errorf("Decode(%v, %t) = %q, want %q", tt.ids, tt.skip, got, tt.want)
+		}
 	}
 }
 
