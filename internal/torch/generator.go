@@ -1,6 +1,6 @@
 // Package torch reproduces bit for bit what generation takes from PyTorch's CPU build
 // on x86-64: its random numbers and linspace. Compared with torch 2.15, capability
-// AVX2 and AVX512 (testdata/gen_cases.py); without AVX2 torch rounds normals otherwise.
+// AVX2 and AVX512 (testdata/gen_cases.py); without AVX2 torch rounds otherwise.
 package torch
 
 // Generator is torch.Generator(device="cpu"): a Mersenne Twister, and the second half
