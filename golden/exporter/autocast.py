@@ -7,6 +7,7 @@ The op lists are those that PyTorch documents as "CUDA Ops that can autocast to 
 autocast has other lists and is not used. `Tensor.is_cuda` answers True inside, because the package asks it to choose
 types. A bfloat16 product is computed in float32 from rounded operands and its result rounded once, so that nothing
 depends on the bfloat16 kernels of the CPU at hand; the order of the sums is the only difference from a CUDA device.
+A number that is added to a bfloat16 tensor is a float32 operand on a CUDA device; the CPU would round it first.
 
 Libraries switch autocast off with decorators that were made at import (rotary_embedding_torch does). Replacing the
 name `torch.autocast` would miss them, hence the class itself is changed for the duration. Not thread-safe.
@@ -30,6 +31,7 @@ FULL = {
     torch.reciprocal, torch.sum, _T.sum, torch.norm, _T.norm, torch.cumsum, _T.cumsum, torch.prod, _T.prod,
     torch.tan, torch.sinh, torch.cosh, F.softplus, F.cross_entropy, F.mse_loss,
 }
+SUMS = {torch.add, torch.sub, _T.add, _T.sub, _T.__add__, _T.__radd__, _T.__sub__, _T.__rsub__}
 _IS_CUDA = _T.is_cuda.__get__
 _FLOATS = (torch.float32, torch.bfloat16, torch.float16)
 
@@ -69,6 +71,12 @@ def _call(func, args, kwargs, *dtypes):
         _enabled.pop()
 
 
+def _adds_number(func, args):
+    """Whether a bfloat16 tensor meets a Python number in a sum."""
+    return (func in SUMS and len(args) == 2 and isinstance(args[0], _T) and args[0].dtype is torch.bfloat16
+            and isinstance(args[1], (int, float)))
+
+
 class CudaAutocast(TorchFunctionMode):
     """Casts the arguments of listed ops while the innermost autocast region is enabled."""
 
@@ -76,6 +84,8 @@ class CudaAutocast(TorchFunctionMode):
         kwargs = kwargs or {}
         if func == _IS_CUDA:
             return True
+        if _adds_number(func, args):
+            return _call(func, args, kwargs, torch.float32).to(torch.bfloat16)
         if not _enabled[-1]:
             return func(*args, **kwargs)
         if func is F.scaled_dot_product_attention:  # a fused kernel has roundings of its own inside
