@@ -12,16 +12,19 @@ import (
 
 // Divergence is the earliest operation that fails although its inputs are right.
 type Divergence struct {
-	Name    string         `json:"name"` // the tap
-	Op      string         `json:"op"`   // module path and operation
-	Mode    Mode           `json:"mode"`
-	Problem string         `json:"problem"`
-	Unit    []string       `json:"unit"`    // operations between it and the recorded values before it
-	Inputs  []string       `json:"inputs"`  // those values
-	Tensors []string       `json:"tensors"` // that it uses, with shape and stored type
-	Summary metric.Summary `json:"summary"`
-	Index   []int          `json:"index,omitempty"`
-	Pattern []string       `json:"pattern"` // what the failures have in common, and what that points to
+	Name    string   `json:"name"` // the tap
+	Op      string   `json:"op"`   // module path and operation
+	Mode    Mode     `json:"mode"`
+	Problem string   `json:"problem"`
+	Unit    []string `json:"unit"`    // operations between it and the recorded values before it
+	Inputs  []string `json:"inputs"`  // those values
+	Tensors []string `json:"tensors"` // that it uses, with shape and stored type
+	// Suspects are those of the Tensors that every failing operation uses and no
+	// passing one; empty where that leaves none, or all.
+	Suspects []string       `json:"suspects,omitempty"`
+	Summary  metric.Summary `json:"summary"`
+	Index    []int          `json:"index,omitempty"`
+	Pattern  []string       `json:"pattern"` // what the failures have in common, and what that points to
 }
 
 // diverged returns the earliest failure: of the isolated mode, where every
@@ -42,8 +45,60 @@ func (s *session) diverged() *Divergence {
 		Name: first.Name, Op: first.op.Path, Mode: first.Mode, Problem: first.Problem,
 		Unit: u.Parts, Inputs: u.Inputs, Tensors: s.weights.describe(u.Tensors),
 		Summary: first.Summary, Index: first.Index,
-		Pattern: s.patterns(first),
+		Suspects: s.weights.describe(s.suspects(first, u.Tensors)), Pattern: s.patterns(first),
 	}
+}
+
+// suspects narrows down the modules of a chain: those that every failing operation
+// of the isolated mode uses, less those that a passing one uses, too.
+func (s *session) suspects(first *Comparison, modules []string) []string {
+	if first.Mode != Isolated || len(modules) < 2 {
+		return nil
+	}
+	failing, passing := s.modulesOf(true), s.modulesOf(false)
+	left := slices.Clone(modules)
+	for _, used := range failing {
+		if both := common(left, used); len(both) > 0 {
+			left = both
+		}
+	}
+	for _, used := range passing {
+		left = slices.DeleteFunc(left, func(m string) bool { return slices.Contains(used, m) })
+	}
+	if len(left) == len(modules) {
+		return nil
+	}
+	return left
+}
+
+// modulesOf lists the modules of every operation that failed somewhere, or of
+// those that passed everywhere, in the isolated mode.
+func (s *session) modulesOf(failing bool) [][]string {
+	failed := map[string]bool{}
+	modules := map[string][]string{}
+	var order []string
+	for _, c := range s.comparisons {
+		if c.Mode != Isolated {
+			continue
+		}
+		u := s.unit(c.site, c.op)
+		key := c.op.Path + " " + strings.Join(u.Tensors, " ") // stages may differ in what lies between
+		if _, ok := modules[key]; !ok {
+			modules[key], order = u.Tensors, append(order, key)
+		}
+		failed[key] = failed[key] || c.Failed()
+	}
+	var list [][]string
+	for _, key := range order {
+		if failed[key] == failing {
+			list = append(list, modules[key])
+		}
+	}
+	return list
+}
+
+func common(a, b []string) []string {
+	return slices.DeleteFunc(slices.Clone(a), func(x string) bool { return !slices.Contains(b, x) })
 }
 
 // patterns says what the failures of the first one's mode have in common with it.
@@ -83,7 +138,11 @@ func (s *session) layerPattern(first *Comparison, same []*Comparison) string {
 	case first.op.Layer < 0:
 		return fmt.Sprintf("in %s, and no like operation exists in other layers: %s", passes, what)
 	case len(failed) == len(judged) && len(judged) > 1:
-		return fmt.Sprintf("uniform over all %d layers, in %s of this one: the contract (a rounding, an epsilon, a formula), not one weight", len(judged), passes)
+		cause := "not one weight"
+		if shared := s.suspects(first, s.unit(first.site, first.op).Tensors); len(shared) > 0 {
+			cause = "or what they share, " + strings.Join(shared, ", ")
+		}
+		return fmt.Sprintf("uniform over all %d layers, in %s of this one: the contract (a rounding, an epsilon, a formula), %s", len(judged), passes, cause)
 	case len(failed) == 1:
 		return fmt.Sprintf("this layer alone of %d, in %s: %s", len(judged), passes, what)
 	}

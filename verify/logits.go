@@ -13,9 +13,6 @@ import (
 	"colakit/verify/metric"
 )
 
-// logitsPath is the path of a block's logits.
-const logitsPath = "vae.decoder.logits"
-
 // compareLogits compares what the bundle keeps of a block's logits at every level
 // with the same figures of the engine's: its own largest values, its values at the
 // golden's largest ids (under the name of the ids), and the logarithm of the sum
@@ -120,8 +117,8 @@ func (o *observer) reference(site generate.Site, vocabulary int) ([]metric.Refer
 }
 
 func (o *observer) readReference(site generate.Site, vocabulary int) ([]metric.Reference, error) {
-	if _, ok := o.bundle.Lookup(sibling(site, logitsPath)); ok {
-		whole, err := o.bundle.Read(sibling(site, logitsPath))
+	if _, ok := o.bundle.Lookup(sibling(site, catalog.Logits)); ok {
+		whole, err := o.bundle.Read(sibling(site, catalog.Logits))
 		if err != nil {
 			return nil, err
 		}

@@ -34,20 +34,18 @@ func (o *observer) Want(site generate.Site) bool {
 	if !known || op.Derived {
 		return false
 	}
-	return (held || isLogits(site)) && o.looksAt(site, op)
+	return (held || isLogits(site)) && (o.mode != Generation || o.generated(site))
 }
 
-// looksAt reports whether the mode compares an operation. In generation only the
-// loop's values and the model's outputs say anything.
-func (o *observer) looksAt(site generate.Site, op *catalog.Op) bool {
-	if o.mode != Generation {
-		return true
-	}
-	return op.Section == catalog.Loop || isLogits(site) || op.Path == "dit.velocity"
+// generated reports whether a value is looked at in generation: of the loop's
+// values and the model's outputs, the others say nothing there.
+func (s *session) generated(site generate.Site) bool {
+	op, ok := s.catalog.Lookup(site)
+	return ok && (op.Section == catalog.Loop || op.Derived || isLogits(site) || op.Path == catalog.Velocity)
 }
 
 func isLogits(site generate.Site) bool {
-	return site.Stage == generate.Decode && site.Path == logitsPath
+	return site.Stage == generate.Decode && site.Path == catalog.Logits
 }
 
 // Record compares one value.
@@ -100,7 +98,7 @@ func (o *observer) compare(site generate.Site, op *catalog.Op, got tensor.View, 
 	c := &Comparison{Name: tap.Name, Mode: o.mode, Kind: u.Kind.String(), site: site, op: op, order: o.order[tap.Name]}
 	o.comparisons = append(o.comparisons, c)
 	o.coverage.see(tap.Name)
-	o.progress()
+	o.progress(tap.Name, int64(len(want.Data)))
 	if !got.Shape.Equal(tap.Shape) {
 		o.misshaped[tap.Name] = true // the golden's cannot stand in for it
 		c.fail(phaseStructure, fmt.Sprintf("shape %v, the golden's is %v", got.Shape, tap.Shape))
@@ -168,9 +166,10 @@ func (o *observer) judges(site generate.Site, op *catalog.Op) bool {
 	return site.Path == "z_next" && site.Step == o.steps-1
 }
 
-func (o *observer) progress() {
+func (o *observer) progress(label string, bytes int64) {
+	o.done += bytes
 	if o.options.Progress != nil {
-		o.options.Progress(len(o.comparisons), 2*len(o.info.Taps))
+		o.options.Progress(label, min(o.done, o.total), o.total)
 	}
 }
 

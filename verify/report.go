@@ -156,9 +156,7 @@ type Coverage struct {
 	Unjudged    int            `json:"unjudged"`               // comparisons shown, but without a rule
 }
 
-// WriteJSON writes the report, indented.
+// WriteJSON writes the report on one line.
 func (r *Report) WriteJSON(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", " ")
-	return e.Encode(r)
+	return json.NewEncoder(w).Encode(r)
 }

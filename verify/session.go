@@ -26,8 +26,9 @@ type Options struct {
 	Artifact Artifact // the weights that the engine uses
 	// Text decodes token ids; nil: texts are not compared.
 	Text func(ids []int32) string
-	// Progress is told how many values were compared so far, of about how many.
-	Progress func(done, total int)
+	// Progress is told how many of the golden's bytes were compared so far, of about
+	// how many, and what was compared last.
+	Progress func(label string, done, total int64)
 }
 
 // Run holds an engine against a golden bundle: isolated, free-running and in
@@ -78,6 +79,8 @@ type session struct {
 	undecided     bool              // tokens differ, and whether they tie is not recorded
 	results       []generate.Result // of the generation
 	coverage      coverage
+	done          int64 // bytes compared
+	total         int64 // about
 }
 
 func newSession(e generate.Engine, b *golden.Bundle, o Options) (*session, error) {
@@ -104,8 +107,16 @@ func newSession(e generate.Engine, b *golden.Bundle, o Options) (*session, error
 	s.blocks = within(b.Info.Run.Blocks, b.Info.Run.BlockLimit)
 	s.steps = within(b.Info.Run.Steps, b.Info.Run.StepLimit)
 	s.references = make([][]metric.Reference, b.Info.Run.Blocks)
-	for i, t := range b.Info.Taps {
-		s.order[t.Name] = i
+	for i, d := range b.Descs() {
+		s.order[d.Name] = i
+		n, err := d.Bytes()
+		if err != nil {
+			return nil, err
+		}
+		s.total += 2 * n // isolated and free-running
+		if site, err := generate.ParseSite(d.Name); err == nil && s.generated(site) {
+			s.total += n
+		}
 	}
 	s.coverage = newCoverage()
 	return s, nil

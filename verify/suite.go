@@ -36,11 +36,9 @@ func NewSuite(reports ...*Report) *Suite {
 	return s
 }
 
-// WriteJSON writes the suite, indented.
+// WriteJSON writes the suite on one line.
 func (s *Suite) WriteJSON(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", " ")
-	return e.Encode(s)
+	return json.NewEncoder(w).Encode(s)
 }
 
 // WriteText prints the suite for people: a single report as it is; of several the

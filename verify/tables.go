@@ -106,7 +106,7 @@ func (s *session) passRows() []PassRow {
 		case c.Mode == Free && c.Rule != "", c.Mode == Generation && c.op.Path == "z_next":
 			row.Free.add(c)
 		}
-		if c.Mode == Free && c.op.Path == "dit.velocity" || c.Mode == Generation && c.op.Path == "z_next" {
+		if c.Mode == Free && c.op.Path == catalog.Velocity || c.Mode == Generation && c.op.Path == "z_next" {
 			row.Steps = append(row.Steps, c.Summary.RelL2)
 		}
 	}

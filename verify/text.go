@@ -105,12 +105,23 @@ func (r *Report) writeDivergence(k *ink) {
 		k.wrapped("  spans      ", "             ", strings.Join(d.Unit, ", "))
 	}
 	k.wrapped("  fed with   ", "             ", strings.Join(d.Inputs, ", "))
+	for i, t := range d.Suspects {
+		k.line("  %-9s  %s", first(i, "suspects"), k.paint(red, t))
+	}
 	for i, t := range d.Tensors {
-		k.line("  %-9s  %s", []string{"uses", ""}[min(i, 1)], t)
+		k.line("  %-9s  %s", first(i, "uses"), t)
 	}
 	for i, p := range d.Pattern {
-		k.wrapped(fmt.Sprintf("  %-9s  ", []string{"pattern", ""}[min(i, 1)]), "             ", p)
+		k.wrapped(fmt.Sprintf("  %-9s  ", first(i, "pattern")), "             ", p)
 	}
+}
+
+// first is the label of a list's first line.
+func first(i int, label string) string {
+	if i == 0 {
+		return label
+	}
+	return ""
 }
 
 // maxFindings bounds the printed failures.

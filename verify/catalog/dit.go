@@ -5,6 +5,9 @@ import (
 	"colakit/reference/generate"
 )
 
+// Velocity is the path of a branch's velocity, [rows, channels].
+const Velocity = "dit.velocity"
+
 const (
 	sinusoidPath  = "dit.emb.sinusoid"
 	embeddingPath = "dit.emb"

@@ -49,11 +49,12 @@ func (c *Catalog) addDecoder(cfg hf.VAEConfig) {
 	p.addKeptLogits(cfg)
 }
 
-// Paths of what bundles of every level keep of the logits.
+// Paths of the logits and of what bundles of every level keep of them.
 const (
-	TopValues = "logits.top_values" // [rows, k]: the largest, descending
-	TopIDs    = "logits.top_ids"    // [rows, k]: their ids
-	LogSumExp = "logits.logsumexp"  // [rows]
+	Logits    = "vae.decoder.logits" // [rows, vocabulary]
+	TopValues = "logits.top_values"  // [rows, k]: the largest, descending
+	TopIDs    = "logits.top_ids"     // [rows, k]: their ids
+	LogSumExp = "logits.logsumexp"   // [rows]
 )
 
 func (p part) addKeptLogits(cfg hf.VAEConfig) {

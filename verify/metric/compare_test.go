@@ -87,6 +87,12 @@ func TestCompareKnownAnswers(t *testing.T) {
 				Mask:    noMask, Column: Column{Share: 1, Offset: 1, SteadyAt: -1}},
 		},
 		{
+			name: "against a zero, far", typ: dtype.F32, shape: tensor.Shape{1}, got: []float64{1}, want: []float64{0},
+			summary: Summary{N: 1, Finite: 1, RelL2: 0x1p126, Bias: 0x1p126, MaxAbs: Extreme{1, 0, 1, 0}, Differing: 1, Small: 1, SmallMax: 1,
+				Outside: Outside{Count: 1, Used: Extreme{inf, 0, 1, 0}, LeastAtol: 1, LeastRtol: inf},
+				Mask:    noMask, Column: Column{Share: 1, Offset: 1, SteadyAt: -1}},
+		},
+		{
 			name: "denormals", typ: dtype.F32, shape: tensor.Shape{2}, band: Band{Atol: 1}, got: []float64{3 * 0x1p-149, 0x1p-149}, want: []float64{0x1p-149, 0x1p-149},
 			summary: Summary{N: 2, Finite: 2, RelL2: 2 * 0x1p-149 / 0x1p-126 / math.Sqrt2, Cosine: 4 / math.Sqrt(20), Bias: 0x1p-149 / 0x1p-126,
 				RMS: 0x1p-149, MaxRef: 0x1p-149, MaxAbs: Extreme{0x1p-148, 0, 3 * 0x1p-149, 0x1p-149}, Differing: 1, Small: 2, SmallMax: 0x1p-148,

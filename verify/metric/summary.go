@@ -24,17 +24,17 @@ type Summary struct {
 
 	MaxAbs Extreme `json:"max_abs"` // the largest |a−e|
 
-	Differing int64 `json:"differing"` // elements whose value in the reference's stored type is not the same (0 and −0 are)
-	ULP       ULP   `json:"ulp"`
+	Differing int64 `json:"differing,omitempty"` // elements whose value in the reference's stored type is not the same (0 and −0 are)
+	ULP       ULP   `json:"ulp,omitzero"`
 
 	// Small counts the elements with |e| below the small-value domain's bound,
 	// SmallMax is the largest |a−e| among them.
-	Small    int64   `json:"small"`
-	SmallMax float64 `json:"small_max"`
+	Small    int64   `json:"small,omitempty"`
+	SmallMax float64 `json:"small_max,omitempty"`
 
-	Outside Outside `json:"outside"`
-	Column  Column  `json:"column"`
-	Mask    Mask    `json:"mask"`
+	Outside Outside `json:"outside,omitzero"`
+	Column  Column  `json:"column,omitzero"`
+	Mask    Mask    `json:"mask,omitzero"`
 }
 
 // Extreme is an element that stands out.
@@ -97,6 +97,15 @@ type Mask struct {
 	First    int64 `json:"first"`
 }
 
+// IsZero reports whether no element is out of the ordinary; JSON leaves it out.
+func (m Mask) IsZero() bool { return m.GotNaN+m.WantNaN+m.GotInf+m.WantInf == 0 }
+
+// IsZero reports whether no element differs.
+func (o Outside) IsZero() bool { return o.Used.At < 0 }
+
+// IsZero reports whether no column differs.
+func (c Column) IsZero() bool { return c.Share == 0 }
+
 // SQNR is 20·log10(‖e‖/‖e−a‖) in dB, +Inf where a = e.
 func (s Summary) SQNR() float64 {
 	if s.RelL2 == 0 {
@@ -115,21 +124,11 @@ func (s Summary) MarshalJSON() ([]byte, error) {
 	if db := s.SQNR(); !math.IsInf(db, 0) && !math.IsNaN(db) {
 		out.SQNR = &db
 	}
-	for _, x := range []*Extreme{&out.MaxAbs, &out.Outside.Used} {
-		*x = x.encodable()
+	for _, f := range []*float64{
+		&out.MaxAbs.Value, &out.MaxAbs.Got, &out.MaxAbs.Want,
+		&out.Outside.Used.Value, &out.Outside.Used.Got, &out.Outside.Used.Want, &out.Outside.LeastRtol,
+	} {
+		*f = math.Min(*f, math.MaxFloat64) // the elements are finite, but ratios may not be
 	}
 	return json.Marshal(out)
-}
-
-// encodable replaces what JSON cannot express by the largest finite numbers.
-func (x Extreme) encodable() Extreme {
-	for _, f := range []*float64{&x.Value, &x.Got, &x.Want} {
-		switch {
-		case math.IsNaN(*f):
-			*f = 0
-		case math.IsInf(*f, 0):
-			*f = math.Copysign(math.MaxFloat64, *f)
-		}
-	}
-	return x
 }

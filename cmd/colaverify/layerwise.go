@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/pflag"
+
+	"colakit/internal/command"
+	"colakit/internal/progress"
+	"colakit/verify"
+)
+
+func layerwiseVerb() command.Verb {
+	return command.Verb{
+		Args:  "--layerwise [MODEL.cola] [--golden BUNDLE]",
+		Short: "compare every operation of a run with a golden bundle",
+		Long: `Runs the model as the bundle's Python run did and compares every recorded value:
+isolated (each operation is fed the golden's own inputs, so that the one that fails is
+the one that is wrong), free-running (each pass is fed the golden's latents) and in
+generation (only prompts and noise are the golden's). The policy says how much error
+each may have; the report names the first operation that has more, the tensors it uses
+and what the failures have in common.
+
+Without MODEL.cola the embedded tiny model is converted and verified; without --golden
+all embedded bundles are used that hold a run of the model. golden/export.py writes
+bundles of other models.
+
+  colaverify --layerwise
+  colaverify --layerwise model.cola --golden bundles/mine --json report.json`,
+		Setup: setupLayerwise,
+	}
+}
+
+// request is what the flags ask for.
+type request struct {
+	layerwise bool
+	model     string // "": the embedded one
+	golden    string // "": the embedded ones
+	engine    string
+	contract  string // "": the bundle's
+	json      string // file, or "-"
+	verbose   bool
+	progress  string
+}
+
+func setupLayerwise(set *pflag.FlagSet) func(context.Context, command.Streams, []string) error {
+	var r request
+	set.BoolVar(&r.layerwise, "layerwise", false, "compare operation by operation")
+	set.StringVar(&r.golden, "golden", "", "folder of the golden bundle, or the name of an embedded one")
+	set.StringVar(&r.engine, "engine", "reference", "what computes the model: "+engineNames())
+	set.StringVar(&r.contract, "contract", "", "use bundles of this contract only: exact or released (default: the bundle's own)")
+	set.StringVar(&r.json, "json", "", "write the whole report as JSON to this file; - for the standard output, and nothing else there")
+	set.BoolVar(&r.verbose, "verbose", false, "print every operation and the derivation of every tolerance")
+	set.StringVar(&r.progress, "progress", "auto", "auto (a bar on a terminal), bar, json (lines of events) or none; on stderr")
+	return func(ctx context.Context, s command.Streams, args []string) error {
+		switch {
+		case !r.layerwise && len(args) == 0 && set.NFlag() == 0:
+			return pflag.ErrHelp
+		case !r.layerwise && len(args) > 0:
+			return fmt.Errorf("%q is no command; to compare an artifact operation by operation: colaverify --layerwise %s", args[0], args[0])
+		case !r.layerwise:
+			return errors.New("nothing to do; --layerwise compares operation by operation")
+		case len(args) > 1:
+			return fmt.Errorf("%d arguments; wanted one MODEL.cola, or none for the embedded model", len(args))
+		case len(args) == 1:
+			r.model = args[0]
+		}
+		return r.run(ctx, s)
+	}
+}
+
+func (r request) run(ctx context.Context, s command.Streams) error {
+	suite, err := r.verify(ctx, s)
+	if err != nil {
+		return err
+	}
+	if err := r.write(s, suite); err != nil {
+		return err
+	}
+	return verdictError(suite)
+}
+
+// verify opens bundles and model, compares them and closes them.
+func (r request) verify(ctx context.Context, s command.Streams) (suite *verify.Suite, err error) {
+	bar, err := progress.New(s.Err, "verify", r.progress)
+	if err != nil {
+		return nil, fmt.Errorf("--progress: %w", err)
+	}
+	defer bar.End()
+	bundles, err := r.bundles()
+	if err != nil {
+		return nil, err
+	}
+	defer closeAll(bundles)
+	m, err := r.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, m.Close()) }()
+	if bundles, err = r.matching(bundles, m); err != nil {
+		return nil, err
+	}
+	return m.verify(ctx, bundles, bar.Update)
+}
+
+// write prints the suite and writes its JSON.
+func (r request) write(s command.Streams, suite *verify.Suite) error {
+	if r.json == "-" {
+		return suite.WriteJSON(s.Out)
+	}
+	if err := suite.WriteText(s.Out, textOptions(s.Out, r.verbose)); err != nil {
+		return err
+	}
+	if r.json == "" {
+		return nil
+	}
+	file, err := os.Create(r.json)
+	if err != nil {
+		return fmt.Errorf("--json: %w", err)
+	}
+	return errors.Join(suite.WriteJSON(file), file.Close())
+}
+
+// verdictError turns a verdict into the error that stands for its exit code.
+func verdictError(suite *verify.Suite) error {
+	for _, v := range []struct {
+		verdict verify.Verdict
+		err     error
+	}{{verify.Fail, command.ErrWrong}, {verify.Incomplete, command.ErrIncomplete}} {
+		if suite.Verdict != v.verdict {
+			continue
+		}
+		for _, r := range suite.Reports {
+			if r.Verdict == v.verdict {
+				return fmt.Errorf("%s: %s: %w", r.Bundle.Name, r.Reason, v.err)
+			}
+		}
+		return v.err
+	}
+	return nil
+}

@@ -1,0 +1,25 @@
+package main
+
+import (
+	"io"
+	"os"
+
+	"golang.org/x/term"
+
+	"colakit/verify"
+)
+
+// textOptions fits a report to its reader: coloured and as wide as the terminal,
+// plain and 120 columns wide elsewhere.
+func textOptions(out io.Writer, verbose bool) verify.TextOptions {
+	o := verify.TextOptions{Width: 120, Everything: verbose}
+	file, ok := out.(*os.File)
+	if !ok || !term.IsTerminal(int(file.Fd())) {
+		return o
+	}
+	if width, _, err := term.GetSize(int(file.Fd())); err == nil && width > 0 {
+		o.Width = max(width, 60)
+	}
+	o.Colour = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	return o
+}
