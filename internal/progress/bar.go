@@ -15,9 +15,11 @@ func barText(e Event, width int) string {
 	if e.Total > 0 {
 		share = min(1, float64(e.Done)/float64(e.Total))
 	}
-	figures := fmt.Sprintf(" %3.0f%%  %s of %s", math.Floor(100*share), units.Bytes(e.Done), units.Bytes(e.Total))
+	figures := fmt.Sprintf(" %3.0f%%  %s", math.Floor(100*share), amounts(e))
 	if rate := float64(e.Done) / e.Seconds; e.Seconds > 0.2 && rate > 0 {
-		figures += fmt.Sprintf("  %s/s", units.Bytes(int64(rate)))
+		if e.Unit == "" {
+			figures += fmt.Sprintf("  %s/s", units.Bytes(int64(rate)))
+		}
 		if left := float64(e.Total-e.Done) / rate; e.Done < e.Total {
 			figures += "  " + clock(left) + " left"
 		}
@@ -27,6 +29,14 @@ func barText(e Event, width int) string {
 		text += "  " + shorten(e.Label, room)
 	}
 	return cut(text, width)
+}
+
+// amounts says how much is done: "1.50 GB of 9.33 GB", "3 of 20 prompts".
+func amounts(e Event) string {
+	if e.Unit != "" {
+		return fmt.Sprintf("%d of %d %s", e.Done, e.Total, e.Unit)
+	}
+	return units.Bytes(e.Done) + " of " + units.Bytes(e.Total)
 }
 
 // gauge draws a share of a bar in eighths of a column.

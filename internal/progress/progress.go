@@ -22,6 +22,7 @@ const interval = 100 * time.Millisecond
 type Reporter struct {
 	out    io.Writer
 	verb   string
+	unit   string      // "" for bytes
 	draw   func(Event) // nil: silent
 	width  func() int
 	start  time.Time
@@ -35,9 +36,10 @@ type Reporter struct {
 type Event struct {
 	Event   string  `json:"event"` // "progress", and "end" for the last
 	Label   string  `json:"tensor,omitempty"`
-	Done    int64   `json:"done"` // bytes
+	Done    int64   `json:"done"`
 	Total   int64   `json:"total"`
-	Seconds float64 `json:"seconds"` // since the start
+	Unit    string  `json:"unit,omitempty"` // of done and total; bytes where missing
+	Seconds float64 `json:"seconds"`        // since the start
 }
 
 // New returns a reporter of the given mode. The verb stands before the bar.
@@ -65,13 +67,16 @@ func New(out io.Writer, verb, mode string) (*Reporter, error) {
 	return r, nil
 }
 
+// Count makes the reporter count something else than bytes, such as "prompts".
+func (r *Reporter) Count(unit string) { r.unit = unit }
+
 // Update reports that done of total bytes are worked off, and on what.
 func (r *Reporter) Update(label string, done, total int64) {
 	if r.draw == nil {
 		return
 	}
 	now := r.now()
-	r.latest = Event{"progress", label, done, total, now.Sub(r.start).Seconds()}
+	r.latest = Event{"progress", label, done, total, r.unit, now.Sub(r.start).Seconds()}
 	if now.Sub(r.last) >= interval || done == total {
 		r.last, r.drawn = now, true
 		r.draw(r.latest)
