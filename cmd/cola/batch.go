@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"colakit/internal/command"
+	"colakit/internal/progress"
 	"colakit/internal/records"
 	"colakit/internal/torch"
 	"colakit/reference/generate"
@@ -16,18 +17,19 @@ func (r *request) records(ctx context.Context, s command.Streams, m *model, gene
 	if err != nil {
 		return err
 	}
-	show, err := newProgress(r.progress, s.Err, len(recs))
+	bar, err := progress.New(s.Err, "generate", r.progress)
 	if err != nil {
-		return err
+		return fmt.Errorf("--progress: %w", err)
 	}
-	defer show.close()
+	bar.Count("prompts")
+	defer bar.End()
 	out, err := createOutput(r.output, s.Out)
 	if err != nil {
 		return err
 	}
 	defer out.abandon()
 	for first := 0; first < len(recs); first += r.batch {
-		show.done(first)
+		bar.Update("", int64(first), int64(len(recs)))
 		batch := recs[first:min(first+r.batch, len(recs))]
 		lines, err := r.generate(ctx, m, generator, batch, name, first)
 		if err != nil {
@@ -37,7 +39,7 @@ func (r *request) records(ctx context.Context, s command.Streams, m *model, gene
 			return err
 		}
 	}
-	show.done(len(recs))
+	bar.Update("", int64(len(recs)), int64(len(recs)))
 	return out.commit()
 }
 

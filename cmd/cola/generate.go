@@ -95,7 +95,7 @@ func (r *request) run(ctx context.Context, s command.Streams, args []string) err
 	if err != nil {
 		return err
 	}
-	m, err := openModel(r)
+	m, err := openModel(ctx, r)
 	if err != nil {
 		return err
 	}

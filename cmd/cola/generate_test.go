@@ -15,14 +15,6 @@ import (
 	"colakit/internal/command"
 )
 
-// execute runs the program and returns what it wrote.
-func execute(t *testing.T, stdin string, args ...string) (stdout, stderr string, code int) {
-	t.Helper()
-	var out, errs strings.Builder
-	code = program().Run(t.Context(), command.Streams{In: strings.NewReader(stdin), Out: &out, Err: &errs}, args)
-	return out.String(), errs.String(), code
-}
-
 func tinyFile(t *testing.T, name string) string {
 	t.Helper()
 	raw, err := fs.ReadFile(golden.Tiny(), name)
@@ -35,13 +27,13 @@ func tinyFile(t *testing.T, name string) string {
 // TestTinyAnswers holds the records of the embedded model to the public package's.
 func TestTinyAnswers(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "out.jsonl")
-	stdout, stderr, code := execute(t, tinyFile(t, "prompts.jsonl"), "generate", "tiny", "--input", "-", "--output", path,
+	code, stdout, stderr := runCola(t, tinyFile(t, "prompts.jsonl"), "generate", "tiny", "--input", "-", "--output", path,
 		"--block-tokens", "--batch-size", "4", "--progress", "json")
 	if code != command.Good || stdout != "" {
 		t.Fatalf("exit code %d, stdout %q, stderr %q", code, stdout, stderr)
 	}
-	if want := "{\"done\": 0, \"total\": 6}\n{\"done\": 4, \"total\": 6}\n{\"done\": 6, \"total\": 6}\n"; stderr != want {
-		t.Errorf("progress %q, want %q", stderr, want)
+	if events := objects(t, stderr); len(events) < 2 || events[len(events)-1]["done"] != 6.0 || events[0]["unit"] != "prompts" {
+		t.Errorf("progress %s", stderr)
 	}
 	raw, err := os.ReadFile(path)
 	if err != nil {
@@ -80,7 +72,7 @@ func TestStream(t *testing.T) {
 		{[]string{question, "--keep-special", "--max-new-tokens", "8"}, " yellow.<|endoftext|><|endoftext|><|endoftext|><|endoftext|>\n"},
 		{[]string{question, question, "--max-new-tokens", "4"}, fmt.Sprintf("==> %q <==\n yellow.\n==> %q <==\n yellow.\n", question, question)},
 	} {
-		stdout, stderr, code := execute(t, "", append([]string{"generate", "tiny"}, c.args...)...)
+		code, stdout, stderr := runCola(t, "", append([]string{"generate", "tiny"}, c.args...)...)
 		if code != command.Good || stdout != c.want || stderr != "" {
 			t.Errorf("%v: exit code %d, %q, stderr %q; want %q", c.args, code, stdout, stderr, c.want)
 		}
@@ -91,7 +83,7 @@ func TestStream(t *testing.T) {
 func TestSeeds(t *testing.T) {
 	text := func(args ...string) string {
 		t.Helper()
-		stdout, stderr, code := execute(t, "", append([]string{"generate", "tiny", "One day", "--max-new-tokens", "12"}, args...)...)
+		code, stdout, stderr := runCola(t, "", append([]string{"generate", "tiny", "One day", "--max-new-tokens", "12"}, args...)...)
 		if code != command.Good {
 			t.Fatal(stderr)
 		}
@@ -146,10 +138,10 @@ func TestErrors(t *testing.T) {
 		{"tiny Max --batch-size 0", "--batch-size is at least 1", command.Usage},
 		{"tiny Max --pad-token-id 5000", "set --pad-token-id", command.Usage},
 		{"tiny Max --steps 0", "0 steps", command.Usage},
-		{"tiny Max --block-tokens --progress loud", `unknown progress "loud"`, command.Usage},
+		{"tiny Max --block-tokens --progress loud", `--progress: unknown progress "loud"`, command.Usage},
 		{"tiny Max --output " + filepath.Join(dir, "none", "out"), "out", command.Usage},
 	} {
-		stdout, stderr, code := execute(t, "", append([]string{"generate"}, strings.Fields(c.args)...)...)
+		code, stdout, stderr := runCola(t, "", append([]string{"generate"}, strings.Fields(c.args)...)...)
 		if code != c.code || !strings.Contains(stderr, c.want) || strings.Count(stderr, "\n") != 1 || stdout != "" {
 			t.Errorf("%s: exit code %d, stdout %q, stderr %q; want %d and %q", c.args, code, stdout, stderr, c.code, c.want)
 		}

@@ -1,17 +1,23 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
+	"colakit/convert"
 	"colakit/formats/cola"
 	"colakit/formats/hf"
 	"colakit/formats/tensor"
 	"colakit/formats/tokenizer"
+	"colakit/golden"
+	"colakit/quantize"
 	"colakit/reference"
 	"colakit/reference/generate"
 )
@@ -28,55 +34,86 @@ var engines = map[string]builder{
 
 func engineNames() string { return strings.Join(slices.Sorted(maps.Keys(engines)), ", ") }
 
-// model is an open model with its tokenizer and an engine that computes it.
+// tinyName is what stands in place of a file for the embedded model.
+const tinyName = "tiny"
+
+// model is an open artifact with its tokenizer and an engine that computes it.
 type model struct {
-	source    tensor.Source
+	file      *cola.File
+	folder    string // temporary; "" for none
 	tokenizer *tokenizer.Tokenizer
 	engine    generate.Engine
 }
 
-// openModel opens what the request names. The error names the file.
-func openModel(r *request) (*model, error) {
+// openModel opens the artifact that the request names, or converts the embedded
+// model to a temporary one. Errors name the file.
+func openModel(ctx context.Context, r *request) (*model, error) {
 	build := engines[r.engine]
 	if build == nil {
-		return nil, fmt.Errorf("unknown engine %q; known: %s", r.engine, engineNames())
+		return nil, fmt.Errorf("--engine: unknown engine %q; known: %s", r.engine, engineNames())
 	}
 	contract, err := generate.ParseContract(r.contract)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("--contract: %w", err)
 	}
-	source, meta, err := openSource(r.model)
+	m, path := &model{}, r.model
+	if path == tinyName {
+		path, err = m.convertTiny(ctx)
+	}
+	if err == nil {
+		err = m.load(path, r.tokenizer, build, contract)
+	}
 	if err != nil {
-		return nil, err
-	}
-	m := &model{source: source}
-	if m.tokenizer, err = readTokenizer(r.tokenizer, r.model, meta.Tokenizer); err == nil {
-		m.engine, err = buildEngine(build, source, meta, contract)
-	}
-	if err != nil {
-		return nil, errors.Join(err, source.Close())
+		return nil, errors.Join(err, m.Close())
 	}
 	return m, nil
 }
 
-func openSource(name string) (tensor.Source, cola.Meta, error) {
-	if name == tinyName {
-		return openTiny()
+func (m *model) convertTiny(ctx context.Context) (path string, err error) {
+	if m.folder, err = os.MkdirTemp("", "cola-"); err != nil {
+		return "", err
 	}
-	file, err := cola.Open(name)
-	if err != nil {
-		return nil, cola.Meta{}, err
-	}
-	meta, err := file.Meta()
-	if err != nil {
-		return nil, meta, errors.Join(err, file.Close())
-	}
-	return file, meta, nil
+	path = filepath.Join(m.folder, "tiny.cola")
+	_, err = convert.FS(ctx, golden.Tiny(), path, convert.Options{Type: quantize.F32})
+	return path, err
 }
 
-// readTokenizer parses the file at path, or else what the model holds.
-func readTokenizer(path, model string, held []byte) (*tokenizer.Tokenizer, error) {
-	raw, name := held, model+": tokenizer.json"
+func (m *model) load(path, tokenizer string, build builder, c generate.Contract) (err error) {
+	if m.file, err = cola.Open(path); err != nil {
+		return err
+	}
+	meta, err := m.file.Meta()
+	if err != nil {
+		return err
+	}
+	if m.tokenizer, err = readTokenizer(tokenizer, path, meta.Tokenizer); err != nil {
+		return err
+	}
+	cfg, err := hf.ParseConfig(meta.DiTConfig, meta.VAEConfig)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	m.engine, err = build(m.file, cfg, c)
+	return err
+}
+
+// heldTokenizer returns the tokenizer.json that a model holds, nil for none.
+func heldTokenizer(model string) ([]byte, error) {
+	if model == tinyName {
+		return fs.ReadFile(golden.Tiny(), "tokenizer.json")
+	}
+	file, err := cola.Open(model)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	meta, err := file.Meta()
+	return slices.Clone(meta.Tokenizer), err
+}
+
+// readTokenizer parses the file at path, or else what the artifact holds.
+func readTokenizer(path, artifact string, held []byte) (*tokenizer.Tokenizer, error) {
+	raw, name := held, artifact+": tokenizer.json"
 	if path != "" {
 		var err error
 		if raw, err = os.ReadFile(path); err != nil {
@@ -85,7 +122,7 @@ func readTokenizer(path, model string, held []byte) (*tokenizer.Tokenizer, error
 		name = path
 	}
 	if raw == nil {
-		return nil, fmt.Errorf("%s holds no tokenizer; name one with --tokenizer FILE", model)
+		return nil, fmt.Errorf("%s holds no tokenizer; name one with --tokenizer FILE", artifact)
 	}
 	t, err := tokenizer.Parse(raw)
 	if err != nil {
@@ -94,12 +131,17 @@ func readTokenizer(path, model string, held []byte) (*tokenizer.Tokenizer, error
 	return t, nil
 }
 
-func buildEngine(build builder, source tensor.Source, meta cola.Meta, c generate.Contract) (generate.Engine, error) {
-	cfg, err := hf.ParseConfig(meta.DiTConfig, meta.VAEConfig)
-	if err != nil {
-		return nil, err
+// Close releases what was opened, also after an error of openModel.
+func (m *model) Close() error {
+	var errs []error
+	if m.engine != nil {
+		errs = append(errs, m.engine.Close())
 	}
-	return build(source, cfg, c)
+	if m.file != nil {
+		errs = append(errs, m.file.Close())
+	}
+	if m.folder != "" {
+		errs = append(errs, os.RemoveAll(m.folder))
+	}
+	return errors.Join(errs...)
 }
-
-func (m *model) Close() error { return errors.Join(m.engine.Close(), m.source.Close()) }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io/fs"
 	"slices"
 	"strings"
 	"testing"
@@ -10,17 +9,12 @@ import (
 	"github.com/spf13/pflag"
 
 	"colakit/formats/tokenizer"
-	"colakit/golden"
 	"colakit/reference/generate"
 )
 
 func tinyTokenizer(t *testing.T) *tokenizer.Tokenizer {
 	t.Helper()
-	raw, err := fs.ReadFile(golden.Tiny(), "tokenizer.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	tok, err := tokenizer.Parse(raw)
+	tok, err := tokenizer.Parse(tinyTokenizerFile(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -94,15 +94,11 @@ func openTokenizer(path string) (*tokenizer.Tokenizer, error) {
 	if !isModel(path) {
 		return readTokenizer(path, "", nil)
 	}
-	source, meta, err := openSource(path)
+	held, err := heldTokenizer(path)
 	if err != nil {
 		return nil, err
 	}
-	defer source.Close()
-	if meta.Tokenizer == nil {
-		return nil, fmt.Errorf("%s holds no tokenizer; name a tokenizer.json", path)
-	}
-	return readTokenizer("", path, meta.Tokenizer)
+	return readTokenizer("", path, held)
 }
 
 // isModel reports whether path names a model and not a tokenizer.json: by its
