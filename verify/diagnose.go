@@ -2,8 +2,8 @@ package verify
 
 import (
 	"fmt"
+	"maps"
 	"slices"
-	"sort"
 	"strings"
 
 	"colakit/reference/generate"
@@ -200,22 +200,37 @@ func growth(same []*Comparison, at func(generate.Site) (int, bool), what, cause 
 			failed[i] = failed[i] || c.Failed()
 		}
 	}
-	var keys []int
-	for i := range worst {
-		keys = append(keys, i)
+	var right, wrong []int
+	for _, i := range slices.Sorted(maps.Keys(worst)) {
+		if failed[i] {
+			wrong = append(wrong, i)
+		} else {
+			right = append(right, i)
+		}
 	}
-	sort.Ints(keys)
-	if len(keys) < 2 {
-		return ""
-	}
-	first, last := keys[0], keys[len(keys)-1]
 	switch {
-	case failed[last] && !failed[first]:
-		return fmt.Sprintf("not yet in %s %d, in %s %d it is: %s", what, first, what, last, cause)
-	case failed[last] && worst[last] > growthFactor*worst[first]:
+	case len(wrong) == 0 || len(wrong)+len(right) < 2:
+		return ""
+	case len(right) > 0 && right[len(right)-1] < wrong[0]:
+		return fmt.Sprintf("only from %s %d on: %s", what, wrong[0], cause)
+	case len(right) > 0:
+		return fmt.Sprintf("in %s %s, not in %s: %s", what, some(wrong), some(right), cause)
+	}
+	first, last := wrong[0], wrong[len(wrong)-1]
+	if worst[last] > growthFactor*worst[first] {
 		return fmt.Sprintf("grows from rel-L2 %s in %s %d to %s in %s %d: %s", short(worst[first]), what, first, short(worst[last]), what, last, cause)
 	}
 	return ""
+}
+
+// some lists the first of some numbers: "1, 2, 3, …".
+func some(numbers []int) string {
+	const most = 5
+	text := strings.Trim(strings.ReplaceAll(fmt.Sprint(numbers[:min(most, len(numbers))]), " ", ", "), "[]")
+	if len(numbers) > most {
+		text += ", …"
+	}
+	return text
 }
 
 // columnShare is the part of the squared error that makes one column stand out.

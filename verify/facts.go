@@ -28,6 +28,17 @@ func (s *session) computing(u catalog.Unit) int {
 	return n
 }
 
+// layers counts the blocks of the model that a unit spans.
+func (s *session) layers(u catalog.Unit) int {
+	spanned := map[int]bool{}
+	for _, path := range u.Parts {
+		if op := s.catalog.Op(path); op.Layer >= 0 && op.Kind != catalog.Copy {
+			spanned[op.Layer] = true
+		}
+	}
+	return len(spanned)
+}
+
 // sibling is the tap of another value of the same pass.
 func sibling(site generate.Site, path string) string {
 	site.Path = path
@@ -53,6 +64,9 @@ func (s *session) facts(m Mode, site generate.Site, u catalog.Unit, tap golden.T
 	f.Artifact = s.weights.least
 	if m == Isolated {
 		f.Artifact = s.precision(u)
+	}
+	if m == Isolated && s.layers(u) > 1 {
+		f.Mode, f.Artifact = Free, s.weights.least // the golden's inputs are far away
 	}
 	if s.drifted(m, site, u) {
 		f.Mode, f.Artifact = Generation, s.weights.least

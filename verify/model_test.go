@@ -122,7 +122,11 @@ func bundle(t testing.TB, name string) *golden.Bundle {
 // run holds the reference with these weights against an embedded bundle.
 func (m *model) run(t testing.TB, name string, wrap func(generate.Engine) generate.Engine, o reference.Options) *verify.Report {
 	t.Helper()
-	b := bundle(t, name)
+	return m.against(t, bundle(t, name), name, wrap, o)
+}
+
+func (m *model) against(t testing.TB, b *golden.Bundle, name string, wrap func(generate.Engine) generate.Engine, o reference.Options) *verify.Report {
+	t.Helper()
 	contract, err := generate.ParseContract(b.Info.Contract)
 	check(t, err)
 	o.Contract = contract
