@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"math"
+	"slices"
 	"sync/atomic"
 )
 
@@ -137,7 +138,8 @@ func (e *encoder) mergeLong(w string) {
 
 // link fills e.parts with tokens and e.queue with their pairs.
 func (e *encoder) link(tokens []int32) {
-	e.parts, e.queue = e.parts[:0], e.queue[:0]
+	e.parts = slices.Grow(e.parts[:0], len(tokens))
+	e.queue = slices.Grow(e.queue[:0], len(tokens))
 	for i, token := range tokens {
 		e.parts = append(e.parts, part{token: token, prev: int32(i - 1), next: int32(i + 1)})
 	}
