@@ -20,7 +20,7 @@ var layers = [][]string{
 	{"internal"},
 	{"formats/dtype"},
 	{"formats/tensor"},
-	{"formats/safetensors", "formats/cola", "formats/hf", "formats/tokenizer"},
+	{"formats/safetensors", "formats/cola", "formats/gguf", "formats/hf", "formats/tokenizer"},
 	{"quantize"},
 	{"golden", "convert", "reference/generate"},
 	{"verify", "reference", "kernels"},
