@@ -44,9 +44,10 @@ func openCheckpoint(o Options) (c *checkpoint, err error) {
 		return nil, err
 	}
 	c = &checkpoint{models: map[hf.Model]*safetensors.Folder{}, load: map[hf.Model]dtype.Type{}}
+	opened := c // c is nil after an error
 	defer func() {
 		if err != nil {
-			c.Close()
+			opened.Close()
 		}
 	}()
 	if c.config, c.raw, err = place.ReadConfig(); err != nil {
