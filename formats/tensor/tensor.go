@@ -57,9 +57,12 @@ type Desc struct {
 	Name  string     `json:"name"`
 	Type  dtype.Type `json:"type"`
 	Shape Shape      `json:"shape"`
+	// Quantization gives I8 elements their values; nil where they are numbers
+	// themselves.
+	Quantization *Quantization `json:"quantization,omitempty"`
 }
 
-// Bytes returns the size of the tensor's data.
+// Bytes returns the size of the tensor's data, scales not included.
 func (d Desc) Bytes() (int64, error) {
 	n, err := d.Shape.Elements()
 	if err != nil {
@@ -80,7 +83,8 @@ func (d Desc) Bytes() (int64, error) {
 // the Source they came from is closed.
 type View struct {
 	Desc
-	Data []byte
+	Data   []byte
+	Scales []byte // of a quantised tensor: [rows, groups of a row]
 }
 
 // Source is a read-only set of named tensors. Reading one tensor touches no

@@ -48,13 +48,13 @@ func TestBytes(t *testing.T) {
 		want  int64
 		fails bool
 	}{
-		{Desc{"scalar", dtype.F64, nil}, 8, false},
-		{Desc{"matrix", dtype.BF16, Shape{3, 5}}, 30, false},
-		{Desc{"empty", dtype.F32, Shape{0}}, 0, false},
-		{Desc{"fits", dtype.I8, Shape{math.MaxInt64}}, math.MaxInt64, false},
-		{Desc{"too many bytes", dtype.F16, Shape{1 << 62}}, 0, true},
-		{Desc{"too many elements", dtype.I8, Shape{1 << 62, 2}}, 0, true},
-		{Desc{"no type", dtype.Invalid, Shape{1}}, 0, true},
+		{Desc{Name: "scalar", Type: dtype.F64, Shape: nil}, 8, false},
+		{Desc{Name: "matrix", Type: dtype.BF16, Shape: Shape{3, 5}}, 30, false},
+		{Desc{Name: "empty", Type: dtype.F32, Shape: Shape{0}}, 0, false},
+		{Desc{Name: "fits", Type: dtype.I8, Shape: Shape{math.MaxInt64}}, math.MaxInt64, false},
+		{Desc{Name: "too many bytes", Type: dtype.F16, Shape: Shape{1 << 62}}, 0, true},
+		{Desc{Name: "too many elements", Type: dtype.I8, Shape: Shape{1 << 62, 2}}, 0, true},
+		{Desc{Name: "no type", Type: dtype.Invalid, Shape: Shape{1}}, 0, true},
 	}
 	for _, tt := range tests {
 		got, err := tt.desc.Bytes()
@@ -62,7 +62,7 @@ func TestBytes(t *testing.T) {
 			t.Errorf("%s: got %d, %v; want %d, failure %v", tt.desc.Name, got, err, tt.want, tt.fails)
 		}
 	}
-	if _, err := (Desc{"x", dtype.F16, Shape{1 << 62}}).Bytes(); !errors.Is(err, ErrOverflow) {
+	if _, err := (Desc{Name: "x", Type: dtype.F16, Shape: Shape{1 << 62}}).Bytes(); !errors.Is(err, ErrOverflow) {
 		t.Errorf("got %v, want ErrOverflow", err)
 	}
 }

@@ -7,13 +7,16 @@ import (
 	"colakit/formats/dtype"
 )
 
-// Float32s returns the elements of a floating-point tensor, row-major; F64 is
-// rounded to nearest even. For an aligned F32 tensor the slice is the View's own
+// Float32s returns the elements of a floating-point or quantised tensor,
+// row-major; F64 is rounded to nearest even. For an aligned F32 tensor the slice is the View's own
 // bytes, with the same lifetime and as read-only as they are; otherwise a copy.
 func (v View) Float32s() ([]float32, error) {
 	n, err := v.count()
 	if err != nil {
 		return nil, err
+	}
+	if v.Quantization != nil {
+		return v.dequantized(n)
 	}
 	if v.Type == dtype.F32 && shareable[float32](v.Data) {
 		return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(v.Data))), n), nil
@@ -25,11 +28,15 @@ func (v View) Float32s() ([]float32, error) {
 	return values, nil
 }
 
-// Float64s is Float32s in float64, where every float type is exact.
+// Float64s is Float32s in float64, where every float type is exact. Those of a
+// quantised tensor are the same numbers, rounded to float32.
 func (v View) Float64s() ([]float64, error) {
 	n, err := v.count()
 	if err != nil {
 		return nil, err
+	}
+	if v.Quantization != nil {
+		return v.dequantized64(n)
 	}
 	if v.Type == dtype.F64 && shareable[float64](v.Data) {
 		return unsafe.Slice((*float64)(unsafe.Pointer(unsafe.SliceData(v.Data))), n), nil
@@ -37,6 +44,53 @@ func (v View) Float64s() ([]float64, error) {
 	values := make([]float64, n)
 	if err := dtype.Float64s(values, v.Data, v.Type); err != nil {
 		return nil, fmt.Errorf("tensor %q: %w", v.Name, err)
+	}
+	return values, nil
+}
+
+// Int8s returns the elements of an I8 tensor, the codes of a quantised one, in
+// the View's own bytes.
+func (v View) Int8s() ([]int8, error) {
+	n, err := v.count()
+	if err != nil {
+		return nil, err
+	}
+	if v.Type != dtype.I8 {
+		return nil, fmt.Errorf("tensor %q holds %v, not i8", v.Name, v.Type)
+	}
+	return unsafe.Slice((*int8)(unsafe.Pointer(unsafe.SliceData(v.Data))), n), nil
+}
+
+// ScaleFloat32s returns the scales of a quantised tensor, [rows, groups of a row].
+func (v View) ScaleFloat32s() ([]float32, error) {
+	n, err := v.scaleCount()
+	if err != nil {
+		return nil, err
+	}
+	values := make([]float32, n)
+	for i := range values {
+		values[i] = v.Quantization.At(v.Scales, i)
+	}
+	return values, nil
+}
+
+func (v View) dequantized(n int) ([]float32, error) {
+	if _, err := v.scaleCount(); err != nil {
+		return nil, err
+	}
+	values := make([]float32, n)
+	v.Quantization.Dequantize(values, v.Data, v.Scales, v.Shape[len(v.Shape)-1])
+	return values, nil
+}
+
+func (v View) dequantized64(n int) ([]float64, error) {
+	narrow, err := v.dequantized(n)
+	if err != nil {
+		return nil, err
+	}
+	values := make([]float64, n)
+	for i, x := range narrow {
+		values[i] = float64(x)
 	}
 	return values, nil
 }
@@ -66,6 +120,21 @@ func (v View) count() (int, error) {
 		return 0, fmt.Errorf("tensor %q: shape %v of %v takes %d bytes, but there are %d", v.Name, v.Shape, v.Type, size, len(v.Data))
 	}
 	return len(v.Data) / v.Type.Size(), nil
+}
+
+// scaleCount returns the number of scales after checking that there are as many.
+func (v View) scaleCount() (int, error) {
+	size, err := v.ScaleBytes()
+	if err != nil {
+		return 0, err
+	}
+	if size != int64(len(v.Scales)) {
+		return 0, fmt.Errorf("tensor %q: the scales of shape %v take %d bytes, but there are %d", v.Name, v.Shape, size, len(v.Scales))
+	}
+	if size == 0 {
+		return 0, nil
+	}
+	return len(v.Scales) / v.Quantization.Scale.Size(), nil
 }
 
 var littleEndian = func() bool {

@@ -19,7 +19,7 @@ func TestValuesOfEveryFloatType(t *testing.T) {
 		if err := dtype.FromFloat32s(data, values, typ); err != nil {
 			t.Fatal(err)
 		}
-		v := View{Desc{"x", typ, Shape{2, 3}}, data}
+		v := View{Desc: Desc{Name: "x", Type: typ, Shape: Shape{2, 3}}, Data: data}
 		narrow, err := v.Float32s()
 		if diff := cmp.Diff(values, narrow); err != nil || diff != "" {
 			t.Errorf("%v: %v\n%s", typ, err, diff)
@@ -45,7 +45,7 @@ func TestFloat32sSharesAlignedMemoryOnly(t *testing.T) {
 		moved := make([]byte, len(v.Data)+8)
 		start := offset + int(-uintptr(unsafe.Pointer(&moved[0]))%4)
 		copy(moved[start:], v.Data)
-		v := View{v.Desc, moved[start : start+len(v.Data)]}
+		v := View{Desc: v.Desc, Data: moved[start : start+len(v.Data)]}
 		got, err := v.Float32s()
 		if diff := cmp.Diff(values, got); err != nil || diff != "" {
 			t.Errorf("offset %d: %v\n%s", offset, err, diff)
@@ -60,7 +60,7 @@ func TestFloat64sAtAnyOffset(t *testing.T) {
 		for _, f := range want {
 			data = binary.LittleEndian.AppendUint64(data, math.Float64bits(f))
 		}
-		got, err := View{Desc{"x", dtype.F64, Shape{2}}, data[offset:]}.Float64s()
+		got, err := View{Desc: Desc{Name: "x", Type: dtype.F64, Shape: Shape{2}}, Data: data[offset:]}.Float64s()
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {
 			t.Errorf("offset %d: %v\n%s", offset, err, diff)
 		}
@@ -84,12 +84,12 @@ func TestValuesOfEmptyAndScalarTensors(t *testing.T) {
 
 func TestValuesRefuseLyingViews(t *testing.T) {
 	for _, v := range []View{
-		{Desc{"short", dtype.F32, Shape{3}}, make([]byte, 8)},
-		{Desc{"long", dtype.F32, Shape{1}}, make([]byte, 8)},
-		{Desc{"huge", dtype.F32, Shape{1 << 40}}, make([]byte, 8)},
-		{Desc{"overflow", dtype.F64, Shape{1 << 61}}, nil},
-		{Desc{"integers", dtype.I32, Shape{2}}, make([]byte, 8)},
-		{Desc{"no type", dtype.Invalid, Shape{0}}, nil},
+		{Desc: Desc{Name: "short", Type: dtype.F32, Shape: Shape{3}}, Data: make([]byte, 8)},
+		{Desc: Desc{Name: "long", Type: dtype.F32, Shape: Shape{1}}, Data: make([]byte, 8)},
+		{Desc: Desc{Name: "huge", Type: dtype.F32, Shape: Shape{1 << 40}}, Data: make([]byte, 8)},
+		{Desc: Desc{Name: "overflow", Type: dtype.F64, Shape: Shape{1 << 61}}, Data: nil},
+		{Desc: Desc{Name: "integers", Type: dtype.I32, Shape: Shape{2}}, Data: make([]byte, 8)},
+		{Desc: Desc{Name: "no type", Type: dtype.Invalid, Shape: Shape{0}}, Data: nil},
 	} {
 		if got, err := v.Float32s(); err == nil {
 			t.Errorf("%s: got %v", v.Name, got)
