@@ -88,10 +88,10 @@ func (k sampler) finite(row []float32) {
 // penalise weakens each of the ids once: a negative logit is multiplied by the
 // penalty, another divided.
 func (k sampler) penalise(row []float32, ids []int32) {
-	penalty := float32(k.RepetitionPenalty)
 	if k.RepetitionPenalty == 1 {
 		return
 	}
+	penalty := float32(k.RepetitionPenalty)
 	for _, id := range ids {
 		if v := row[id]; v < 0 {
 			row[id] = k.round(v * penalty)
