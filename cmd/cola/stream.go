@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -25,10 +26,11 @@ func (r *request) stream(ctx context.Context, out io.Writer, m *model, generator
 		o := r.options
 		o.OnBlock = func(_ int, ids [][]int32) error { return w.block(ids[0]) }
 		prompt := []generate.Prompt{{Name: fmt.Sprintf("prompt %q", text), Tokens: tokens}}
-		if _, err := generate.Run(ctx, m.engine, prompt, o, r.noise(generator, []int64{int64(i)}, 1)); err != nil {
-			return err
+		_, err := generate.Run(ctx, m.engine, prompt, o, r.noise(generator, []int64{int64(i)}, 1))
+		if err == nil || w.written > 0 {
+			err = cmp.Or(err, w.close())
 		}
-		if err := w.close(); err != nil {
+		if err != nil {
 			return err
 		}
 	}
