@@ -25,6 +25,9 @@ type Progress struct {
 	Total int64
 }
 
+// waiting is what is done at the end: the file is written, but not on the disk.
+const waiting = "waiting for the disk"
+
 // Summary says what an execution did.
 type Summary struct {
 	Output      string        `json:"output"`
@@ -60,7 +63,7 @@ func (c *Conversion) Execute(ctx context.Context, out string, o ExecuteOptions) 
 		return Summary{}, err
 	}
 	if o.Progress != nil {
-		o.Progress(Progress{"waiting for the disk", s.SourceBytes, s.SourceBytes})
+		o.Progress(Progress{waiting, s.SourceBytes, s.SourceBytes})
 	}
 	if err := file.commit(); err != nil {
 		return Summary{}, err
@@ -75,7 +78,7 @@ func (c *Conversion) write(ctx context.Context, out io.WriterAt, o ExecuteOption
 	if err != nil {
 		return Summary{}, err
 	}
-	src, err := openBytes(c.source.files)
+	src, err := c.openWeights()
 	if err != nil {
 		return Summary{}, err
 	}
@@ -87,7 +90,7 @@ func (c *Conversion) write(ctx context.Context, out io.WriterAt, o ExecuteOption
 	if err := src.unchanged(); err != nil {
 		return Summary{}, err
 	}
-	return c.finish(w, r.figures(), src.sums())
+	return c.finish(w, r.figures(), src)
 }
 
 func (o ExecuteOptions) jobs() int {
@@ -98,10 +101,10 @@ func (o ExecuteOptions) jobs() int {
 }
 
 // finish writes everything but the tensors.
-func (c *Conversion) finish(w *cola.Writer, figures []quantize.Figures, sums []blake3.Sum) (Summary, error) {
+func (c *Conversion) finish(w *cola.Writer, figures []quantize.Figures, src *weights) (Summary, error) {
 	p := Provenance{Tool: Tool, Plan: c.Plan, Verification: Verification{Unverified}}
-	for i, f := range c.source.files {
-		p.Sources = append(p.Sources, SourceSum{f.name, f.size, sums[i]})
+	for _, f := range c.source.files {
+		p.Sources = append(p.Sources, SourceSum{f.name, f.size, src.sum(f)})
 	}
 	for i, s := range c.Steps {
 		p.Results = append(p.Results, Result{s.Tensor, figures[i]})

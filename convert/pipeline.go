@@ -7,20 +7,20 @@ import (
 	"sync/atomic"
 
 	"colakit/formats/cola"
-	"colakit/formats/tensor"
 	"colakit/internal/blake3"
-	"colakit/internal/mmap"
 	"colakit/quantize"
 )
 
-// maxBuffers bounds the tiles in work, and so the memory: 80 MiB.
-const maxBuffers = 20
+// maxTiles bounds the tiles in work, and so the memory: 80 MiB, and 1 MiB for
+// every worker.
+const maxTiles = 20
 
 // run is the execution of a plan: workers take tasks in order, and one collector
 // takes their results in the same order.
 type run struct {
 	conversion *Conversion
 	writer     *cola.Writer
+	source     *weights
 	progress   func(Progress)
 	tasks      []task
 	tallies    []quantize.Tally // by step
@@ -32,13 +32,6 @@ type run struct {
 	results chan result
 }
 
-// task is a tile to convert or, where file is set, a part of a source file to hash.
-type task struct {
-	step, chunk int
-	file        *hashedFile
-	part        int
-}
-
 type result struct {
 	number int // of the task
 	data   []byte
@@ -47,8 +40,8 @@ type result struct {
 	err    error
 }
 
-func newRun(c *Conversion, w *cola.Writer, src *sourceBytes, o ExecuteOptions) *run {
-	r := &run{conversion: c, writer: w, progress: o.Progress, tallies: make([]quantize.Tally, len(c.Steps))}
+func newRun(c *Conversion, w *cola.Writer, src *weights, o ExecuteOptions) *run {
+	r := &run{conversion: c, writer: w, source: src, progress: o.Progress, tallies: make([]quantize.Tally, len(c.Steps))}
 	r.tasks = schedule(c, w, src)
 	for _, f := range c.tensors {
 		n, _ := f.stored.Bytes() // was checked when the file was opened
@@ -61,7 +54,7 @@ func newRun(c *Conversion, w *cola.Writer, src *sourceBytes, o ExecuteOptions) *
 // failed, or the context's.
 func (r *run) execute(ctx context.Context, jobs int) error {
 	ctx, cancel := context.WithCancel(ctx)
-	buffers := min(jobs+4, maxBuffers)
+	buffers := min(jobs+4, maxTiles)
 	r.buffers, r.results = make(chan []byte, buffers), make(chan result, buffers)
 	for range buffers {
 		r.buffers <- nil
@@ -79,6 +72,7 @@ func (r *run) execute(ctx context.Context, jobs int) error {
 // work performs tasks until none is left. A task is taken only with a buffer in
 // hand, so that the first one without a result is always being worked on.
 func (r *run) work(ctx context.Context) {
+	input := make([]byte, blake3.PartSize)
 	for {
 		var buffer []byte
 		select {
@@ -91,7 +85,7 @@ func (r *run) work(ctx context.Context) {
 			r.buffers <- buffer
 			return
 		}
-		r.results <- r.perform(n, buffer)
+		r.results <- r.perform(n, buffer, input)
 	}
 }
 
@@ -117,45 +111,41 @@ func (r *run) collect(ctx context.Context) error {
 }
 
 // perform converts a tile, or hashes a part of a file.
-func (r *run) perform(n int, buffer []byte) result {
+func (r *run) perform(n int, buffer, input []byte) result {
 	t := r.tasks[n]
+	res := result{number: n, data: buffer}
 	if t.file != nil {
-		return result{number: n, data: buffer, err: t.file.hashPart(t.part)}
+		_, res.err = t.file.readPiece(input, t.file.wholePart(t.part))
+		return res
 	}
 	if buffer == nil {
-		buffer = make([]byte, cola.ChunkBytes)
+		res.data = make([]byte, cola.ChunkBytes)
 	}
-	res := result{number: n, data: buffer}
-	f := r.conversion.tensors[t.step]
-	err := mmap.Guard(f.file.Path(), func() error { return r.convert(t, &res) })
-	if err != nil {
-		res.err = tensor.Damagedf("%w", err)
-	}
+	res.err = r.convert(t, &res, input)
 	return res
 }
 
-// convert converts a tile into the result's buffer.
-func (r *run) convert(t task, res *result) error {
-	step, f := r.conversion.Steps[t.step], r.conversion.tensors[t.step]
-	view, err := f.file.Read(f.stored.Name)
-	if err != nil {
-		return err
-	}
+// convert reads and converts a tile into the result's buffer.
+func (r *run) convert(t task, res *result, input []byte) error {
+	step := r.conversion.Steps[t.step]
 	first, n := tileElements(step, t.chunk)
-	size := int64(step.From.Size())
-	res.data = res.data[:n*int64(step.To.Type.Size())]
-	if res.tally, err = quantize.Convert(res.data, view.Data[first*size:(first+n)*size], step.cast(), first); err != nil {
-		return fmt.Errorf("tensor %q: %w", step.Source, err)
+	file, pieces := r.conversion.tilePieces(t.step, t.chunk, r.source)
+	to, from := int64(step.To.Type.Size()), int64(step.From.Size())
+	res.data = res.data[:n*to]
+	at := int64(0) // elements of the tile
+	for _, p := range pieces {
+		src, err := file.readPiece(input, p)
+		if err != nil {
+			return err
+		}
+		k := int64(len(src)) / from
+		if err := quantize.Convert(res.data[at*to:(at+k)*to], src, step.cast(), first+at, &res.tally); err != nil {
+			return fmt.Errorf("%s: tensor %q: %w", file.path, step.Source, err)
+		}
+		at += k
 	}
 	res.sum = blake3.Of(res.data)
 	return nil
-}
-
-// tileElements returns the first element of a tile and their number.
-func tileElements(s Step, chunk int) (first, n int64) {
-	size := int64(s.To.Type.Size())
-	from := int64(chunk) * cola.ChunkBytes
-	return from / size, (min(from+cola.ChunkBytes, s.Bytes) - from) / size
 }
 
 // take writes a tile whose turn it is and reports the progress.

@@ -25,6 +25,7 @@ type Conversion struct {
 	source  *checkpoint
 	tensors []found
 	reserve int // bytes of the provenance section
+	open    func(path string) (reader, error)
 }
 
 // Prepare opens the source and checks everything that can be checked without
@@ -39,7 +40,7 @@ func Prepare(o Options) (*Conversion, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Conversion{source: source}
+	c := &Conversion{source: source, open: openFile}
 	if err := c.plan(o); err != nil {
 		source.Close()
 		return nil, err

@@ -69,7 +69,7 @@ func (p Provenance) encode(size int) ([]byte, error) {
 
 // largestProvenance returns the size that the provenance of a plan can't exceed.
 func largestProvenance(p Plan) (int, error) {
-	const widest = -math.SmallestNonzeroFloat64 * (1<<52 + 1) // as long as a float64 gets
+	const widest = -1.2345678901234567e-300 // no positive float64 is longer
 	full := Provenance{Tool: Tool, Plan: p, Verification: Verification{Unverified}}
 	full.Plan.OutputBytes = math.MaxInt64
 	for _, s := range p.Sources {

@@ -2,70 +2,81 @@ package convert
 
 import (
 	"colakit/formats/cola"
-	"colakit/formats/safetensors"
 	"colakit/internal/blake3"
 )
 
-// schedule lists the tasks: tiles in the order of the artifact, and before each
-// the parts of its file that it touches and that were not hashed yet, so that both
-// find the same pages in memory.
-func schedule(c *Conversion, w *cola.Writer, src *sourceBytes) []task {
-	s := scheduler{files: map[string]*hashedFile{}, hashed: map[*hashedFile][]bool{}}
+// task is a tile to convert or, where file is set, a part of a source file to hash.
+type task struct {
+	step, chunk int
+	file        *weightFile
+	part        int
+}
+
+// schedule lists the tasks: the tiles in the order of the artifact, and before
+// each the parts of its file that it touches and that no tile reads as a whole.
+func schedule(c *Conversion, w *cola.Writer, src *weights) []task {
+	s := scheduler{hashed: map[*weightFile][]bool{}}
 	for _, h := range src.files {
-		if h.mapped != nil {
-			s.files[h.path], s.hashed[h] = h, make([]bool, len(h.parts))
+		s.hashed[h] = make([]bool, len(h.parts))
+	}
+	for i := range c.Steps {
+		for chunk := range w.Entries()[i].Chunks() {
+			h, pieces := c.tilePieces(i, chunk, src)
+			s.markWhole(h, pieces)
 		}
 	}
-	offsets := map[*safetensors.File]map[string]int64{}
-	for i, f := range c.tensors {
-		if offsets[f.file] == nil {
-			offsets[f.file] = dataOffsets(f.file)
-		}
-		start := offsets[f.file][f.stored.Name]
+	for i := range c.Steps {
 		for chunk := range w.Entries()[i].Chunks() {
-			first, n := tileElements(c.Steps[i], chunk)
-			size := int64(f.stored.Type.Size())
-			s.hash(s.files[f.file.Path()], start+first*size, start+(first+n)*size)
+			h, pieces := c.tilePieces(i, chunk, src)
+			for _, p := range pieces {
+				s.hashParts(h, p)
+			}
 			s.tasks = append(s.tasks, task{step: i, chunk: chunk})
 		}
 	}
 	for _, h := range src.files {
-		if h.mapped != nil {
-			s.hash(h, 0, h.size)
-		}
+		s.hashParts(h, piece{from: 0, to: h.size, part: -1})
 	}
 	return s.tasks
 }
 
+// tilePieces returns the file of a tile and what is read of it.
+func (c *Conversion) tilePieces(step, chunk int, src *weights) (*weightFile, []piece) {
+	f := c.tensors[step]
+	h := src.byPath[f.file.Path()]
+	size := int64(f.stored.Type.Size())
+	first, n := tileElements(c.Steps[step], chunk)
+	from := h.offsets[f.stored.Name] + first*size
+	return h, h.pieces(from, from+n*size, size)
+}
+
+// tileElements returns the first element of a tile and their number.
+func tileElements(s Step, chunk int) (first, n int64) {
+	size := int64(s.To.Type.Size())
+	from := int64(chunk) * cola.ChunkBytes
+	return from / size, (min(from+cola.ChunkBytes, s.Bytes) - from) / size
+}
+
 type scheduler struct {
-	files  map[string]*hashedFile
-	hashed map[*hashedFile][]bool // by part
+	hashed map[*weightFile][]bool // parts that some task hashes
 	tasks  []task
 }
 
-// hash schedules the parts of a file that hold the bytes from…to−1.
-func (s *scheduler) hash(h *hashedFile, from, to int64) {
-	for part := from / blake3.PartSize; part*blake3.PartSize < to; part++ {
-		if !s.hashed[h][part] {
-			s.hashed[h][part] = true
-			s.tasks = append(s.tasks, task{file: h, part: int(part)})
+// markWhole notes the parts that a tile hashes as it reads them.
+func (s *scheduler) markWhole(h *weightFile, pieces []piece) {
+	for _, p := range pieces {
+		if p.part >= 0 {
+			s.hashed[h][p.part] = true
 		}
 	}
 }
 
-// dataOffsets returns where the tensors of a file start: they end with it and
-// leave no holes.
-func dataOffsets(f *safetensors.File) map[string]int64 {
-	offsets := map[string]int64{}
-	descs := f.Descs()
-	end := f.Size()
-	for i := len(descs) - 1; i >= 0; i-- {
-		n, err := descs[i].Bytes()
-		if err != nil {
-			n = 0 // a type without a size: no tensor of the model
+// hashParts schedules the parts that the piece touches and nothing hashes yet.
+func (s *scheduler) hashParts(h *weightFile, p piece) {
+	for i := p.from / blake3.PartSize; i*blake3.PartSize < p.to; i++ {
+		if !s.hashed[h][i] {
+			s.hashed[h][i] = true
+			s.tasks = append(s.tasks, task{file: h, part: int(i)})
 		}
-		end -= n
-		offsets[descs[i].Name] = end
 	}
-	return offsets
 }

@@ -28,31 +28,33 @@ func (c Cast) Largest() float64 {
 // enough that source, result and the values in between stay in the first cache.
 const blockElements = 1024
 
-// Convert casts the elements of src into dst and returns the tally of the tile.
-// The tile's first element is number first of its tensor. An error means lengths
-// or types that do not fit; elements that can't be stored are in the tally.
-func Convert(dst, src []byte, c Cast, first int64) (Tally, error) {
+// Convert casts the elements of src into dst and adds what it saw to the tally of
+// their tile, whose elements come in order, in one call or in several. The first
+// element is number first of its tensor. An error means lengths or types that do
+// not fit; elements that can't be stored are in the tally.
+func Convert(dst, src []byte, c Cast, first int64, t *Tally) error {
 	n := len(dst) / c.To.Type.Size()
 	if !c.From.Float() || n*c.To.Type.Size() != len(dst) || n*c.From.Size() != len(src) {
-		return Tally{}, fmt.Errorf("%d bytes of %v are not stored in %d bytes of %v", len(src), c.From, len(dst), c.To)
+		return fmt.Errorf("%d bytes of %v are not stored in %d bytes of %v", len(src), c.From, len(dst), c.To)
 	}
-	tile := conversion{Cast: c, dst: dst, src: src, tally: Tally{limit: c.Largest()}}
+	run := conversion{Cast: c, dst: dst, src: src, tally: t, limit: c.Largest()}
 	for at := 0; at < n; at += blockElements {
-		if err := tile.block(at, min(at+blockElements, n), first); err != nil {
-			return Tally{}, err
+		if err := run.block(at, min(at+blockElements, n), first); err != nil {
+			return err
 		}
 	}
-	return tile.tally, nil
+	return nil
 }
 
-// conversion is that of one tile.
+// conversion is that of one call.
 type conversion struct {
 	Cast
 	dst, src []byte
-	tally    Tally
+	tally    *Tally
+	limit    float64 // the largest magnitude that can be stored
 }
 
-// block converts elements i…j−1 of the tile.
+// block converts elements i…j−1 of the call.
 func (c *conversion) block(i, j int, first int64) error {
 	dst := c.dst[i*c.To.Type.Size() : j*c.To.Type.Size()]
 	src := c.src[i*c.From.Size() : j*c.From.Size()]
@@ -84,7 +86,7 @@ func (c *conversion) float32s(dst, src []byte, first int64) error {
 			return err
 		}
 	}
-	measure(&c.tally, x, y, first)
+	measure(c.tally, x, y, first, c.limit)
 	return nil
 }
 
@@ -105,7 +107,7 @@ func (c *conversion) float64s(dst, src []byte, first int64) error {
 	if err := dtype.Float64s(y, dst, c.To.Type); err != nil {
 		return err
 	}
-	measure(&c.tally, x, y, first)
+	measure(c.tally, x, y, first, c.limit)
 	return nil
 }
 

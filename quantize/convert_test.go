@@ -44,11 +44,11 @@ func weights(n int) []float64 {
 	return x
 }
 
-func convert(t testing.TB, s Scheme, src []byte, from dtype.Type) ([]byte, Tally) {
+func convert(t testing.TB, c Cast, src []byte) ([]byte, Tally) {
 	t.Helper()
-	dst := make([]byte, len(src)/from.Size()*s.Type.Size())
-	tally, err := Convert(dst, src, Cast{From: from, To: s}, 0)
-	if err != nil {
+	dst := make([]byte, len(src)/c.From.Size()*c.To.Type.Size())
+	var tally Tally
+	if err := Convert(dst, src, c, 0, &tally); err != nil {
 		t.Fatal(err)
 	}
 	return dst, tally
@@ -83,7 +83,7 @@ func TestConvert(t *testing.T) {
 		for _, s := range schemes {
 			for _, n := range []int{0, 1, 7, 8, 9, blockElements - 1, blockElements, blockElements + 1, 5000} {
 				src := encode(t, weights(n), from)
-				dst, tally := convert(t, s, src, from)
+				dst, tally := convert(t, Cast{From: from, To: s}, src)
 				x := decode(t, src, from)
 				if want := encode(t, x, s.Type); !bytes.Equal(dst, want) {
 					t.Fatalf("%d elements of %v to %v differ from the scalar conversion", n, from, s)
@@ -103,37 +103,49 @@ func TestConvert(t *testing.T) {
 // error near 2^−b/√12/1.2 on smooth data.
 func TestRelL2(t *testing.T) {
 	for s, want := range map[Scheme][2]float64{F32: {0, 0}, F16: {1.5e-4, 2.5e-4}, BF16: {1.2e-3, 2e-3}} {
-		_, tally := convert(t, s, encode(t, weights(100000), dtype.F32), dtype.F32)
+		_, tally := convert(t, Cast{From: dtype.F32, To: s}, encode(t, weights(100000), dtype.F32))
 		if got := tally.Figures().RelL2; got < want[0] || got > want[1] {
 			t.Errorf("%v: relative error %g, want within %v", s, got, want)
 		}
 	}
 }
 
-// TestTilesAdd converts one tensor as a whole and in tiles added in order: the
-// bytes and every bit of the figures are the same, whatever the order of work.
+// TestTilesAdd converts one tensor in tiles, in any order of work, added in their
+// own order: bytes and every bit of the figures do not depend on that order, nor
+// on how a tile is cut into calls.
 func TestTilesAdd(t *testing.T) {
 	const tile = 3 * blockElements
+	c := Cast{From: dtype.F32, To: F16}
 	src := encode(t, weights(10*tile+17), dtype.F32)
-	whole, want := convert(t, F16, src, dtype.F32)
-	dst := make([]byte, len(whole))
-	tallies := make([]Tally, 11)
-	for _, i := range []int{5, 0, 10, 3, 9, 1, 8, 2, 7, 4, 6} {
-		from, to := i*tile, min((i+1)*tile, len(src)/4)
-		var err error
-		if tallies[i], err = Convert(dst[2*from:2*to], src[4*from:4*to], Cast{From: dtype.F32, To: F16}, int64(from)); err != nil {
-			t.Fatal(err)
+	whole, inOne := convert(t, c, src)
+	var want Figures
+	for cut, order := range map[int][]int{
+		tile: {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, 1000: {5, 0, 10, 3, 9, 1, 8, 2, 7, 4, 6}, 13: {10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0},
+	} {
+		dst, tallies := make([]byte, len(whole)), make([]Tally, len(order))
+		for _, i := range order {
+			for from := i * tile; from < min((i+1)*tile, len(src)/4); from += cut {
+				to := min(from+cut, (i+1)*tile, len(src)/4)
+				if err := Convert(dst[2*from:2*to], src[4*from:4*to], c, int64(from), &tallies[i]); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		var sum Tally
+		for _, tally := range tallies {
+			sum.Add(tally)
+		}
+		if !bytes.Equal(dst, whole) {
+			t.Errorf("in calls of %d: other bytes than in one", cut)
+		}
+		if got := sum.Figures(); want == (Figures{}) {
+			want = got
+		} else if got != want {
+			t.Errorf("in calls of %d: figures %+v, want %+v to the bit", cut, got, want)
 		}
 	}
-	var got Tally
-	for _, tally := range tallies {
-		got.Add(tally)
-	}
-	if !bytes.Equal(dst, whole) {
-		t.Error("tiles give other bytes than the whole")
-	}
-	if g, w := got.Figures(), want.Figures(); g.MaxAbs != w.MaxAbs || g.MaxAbsIndex != w.MaxAbsIndex || math.Abs(g.RelL2-w.RelL2) > 1e-15 {
-		t.Errorf("tiles give %+v, the whole %+v", g, w)
+	if got := inOne.Figures(); math.Abs(got.RelL2-want.RelL2) > 1e-15 || got.MaxAbsIndex != want.MaxAbsIndex {
+		t.Errorf("as one tile %+v, as many %+v", got, want)
 	}
 }
 
@@ -170,7 +182,7 @@ func TestLimits(t *testing.T) {
 		for _, at := range []int64{0, 8, blockElements, 2500} {
 			x := weights(3000)
 			x[at] = c.value
-			_, tally := convert(t, c.s, encode(t, x, c.from), c.from)
+			_, tally := convert(t, Cast{From: c.from, To: c.s}, encode(t, x, c.from))
 			for kind, o := range map[string]struct {
 				got  Occurrence
 				want bool
@@ -186,7 +198,7 @@ func TestLimits(t *testing.T) {
 func TestFirstOccurrence(t *testing.T) {
 	x := weights(3000)
 	x[2000], x[1999], x[2999] = math.NaN(), math.NaN(), math.NaN()
-	_, tally := convert(t, F32, encode(t, x, dtype.F32), dtype.F32)
+	_, tally := convert(t, Cast{From: dtype.F32, To: F32}, encode(t, x, dtype.F32))
 	if tally.NaN.Count != 3 || tally.NaN.Index != 1999 {
 		t.Errorf("%d NaN, the first at %d, want 3 and 1999", tally.NaN.Count, tally.NaN.Index)
 	}
@@ -201,7 +213,7 @@ func TestFirstOccurrence(t *testing.T) {
 
 func TestUnderflow(t *testing.T) {
 	// Half of the smallest subnormal rounds to zero, a little more does not.
-	_, tally := convert(t, F16, encode(t, []float64{0, 0x1p-25, -0x1p-25, 0x1.1p-25, 0x1p-24}, dtype.F32), dtype.F32)
+	_, tally := convert(t, Cast{From: dtype.F32, To: F16}, encode(t, []float64{0, 0x1p-25, -0x1p-25, 0x1.1p-25, 0x1p-24}, dtype.F32))
 	if f := tally.Figures(); f.Underflow != 2 {
 		t.Errorf("%d elements lost to underflow, want 2", f.Underflow)
 	}
@@ -225,26 +237,24 @@ func TestLoad(t *testing.T) {
 		{Cast{dtype.F32, dtype.F64, F32}, 1.01, float64(float32(1.01))},
 	} {
 		src := encode(t, []float64{c.x}, c.cast.From)
-		dst := make([]byte, c.cast.To.Type.Size())
-		tally, err := Convert(dst, src, c.cast, 0)
+		dst, tally := convert(t, c.cast, src)
 		got := decode(t, dst, c.cast.To.Type)[0]
 		lost := math.Abs(got - decode(t, src, c.cast.From)[0])
-		if err != nil || got != c.want || tally.Figures().MaxAbs != lost {
-			t.Errorf("%+v: %v becomes %v with error %v, want %v with %v (%v)", c.cast, c.x, got, tally.Figures().MaxAbs, c.want, lost, err)
+		if got != c.want || tally.Figures().MaxAbs != lost {
+			t.Errorf("%+v: %v becomes %v with error %v, want %v with %v", c.cast, c.x, got, tally.Figures().MaxAbs, c.want, lost)
 		}
 	}
-	src := encode(t, []float64{1e5}, dtype.F32)
-	tally, err := Convert(make([]byte, 4), src, Cast{dtype.F32, dtype.F16, F32}, 0)
-	if err != nil || tally.Overflow.Count != 1 {
-		t.Errorf("1e5 loaded as f16: %d overflows, %v", tally.Overflow.Count, err)
+	_, tally := convert(t, Cast{dtype.F32, dtype.F16, F32}, encode(t, []float64{1e5}, dtype.F32))
+	if tally.Overflow.Count != 1 {
+		t.Errorf("1e5 loaded as f16: %d overflows", tally.Overflow.Count)
 	}
 }
 
 func TestConvertRefuses(t *testing.T) {
 	for name, err := range map[string]error{
-		"short source":      second(Convert(make([]byte, 8), make([]byte, 4), Cast{From: dtype.F32, To: F32}, 0)),
-		"half an element":   second(Convert(make([]byte, 3), make([]byte, 4), Cast{From: dtype.F32, To: F16}, 0)),
-		"integers":          second(Convert(make([]byte, 4), make([]byte, 4), Cast{From: dtype.I32, To: F32}, 0)),
+		"short source":      Convert(make([]byte, 8), make([]byte, 4), Cast{From: dtype.F32, To: F32}, 0, new(Tally)),
+		"half an element":   Convert(make([]byte, 3), make([]byte, 4), Cast{From: dtype.F32, To: F16}, 0, new(Tally)),
+		"integers":          Convert(make([]byte, 4), make([]byte, 4), Cast{From: dtype.I32, To: F32}, 0, new(Tally)),
 		"unknown type name": second(ParseScheme("f64")),
 		"statistics":        second(Describe(make([]byte, 3), dtype.F16)),
 	} {
@@ -309,7 +319,7 @@ func BenchmarkConvert(b *testing.B) {
 		b.Run(s.String(), func(b *testing.B) {
 			b.SetBytes(int64(len(src)))
 			for b.Loop() {
-				if _, err := Convert(dst, src, Cast{From: dtype.F32, To: s}, 0); err != nil {
+				if err := Convert(dst, src, Cast{From: dtype.F32, To: s}, 0, new(Tally)); err != nil {
 					b.Fatal(err)
 				}
 			}

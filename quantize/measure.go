@@ -2,41 +2,40 @@ package quantize
 
 import "math"
 
-// lanes is the number of partial sums of a block: element i is added to sum
-// i mod lanes, and the sums are added in order. Vector code can do the same.
+// lanes is the number of partial sums of a tile: element i of the tensor is added
+// to sum i mod lanes, in order, and the sums are added at the end. So sums do not
+// depend on how a tile is cut into calls, and vector code can do the same.
 const lanes = 8
 
-// block is what was seen of a few elements; indices count from its first.
-type block struct {
-	underflow             int64
-	squares, errorSquares [lanes]float64
-	maxAbs, largest       float64
-	maxAbsIndex           int
-}
-
-// measure adds a block to the tally: x as in the source, y as stored.
-func measure[T float32 | float64](t *Tally, x, y []T, first int64) {
-	var b block
+// measure adds elements to a tile's tally: x as in the source, y as stored.
+func measure[T float32 | float64](t *Tally, x, y []T, first int64, limit float64) {
+	squares, errors := t.laneSquares, t.laneErrors
+	maxAbs, largest, underflow := t.maxAbs, 0.0, int64(0)
+	lane := int(first % lanes)
 	y = y[:len(x)]
 	for i, xi := range x {
 		source, stored := float64(xi), float64(y[i])
 		d := math.Abs(stored - source)
-		b.squares[i%lanes] += float64(source * source)
-		b.errorSquares[i%lanes] += float64(d * d)
-		if d > b.maxAbs {
-			b.maxAbs, b.maxAbsIndex = d, i
+		k := (lane + i) % lanes
+		squares[k] += float64(source * source)
+		errors[k] += float64(d * d)
+		if d > maxAbs {
+			maxAbs, t.maxAbsIndex = d, first+int64(i)
 		}
-		if a := math.Abs(source); a > b.largest {
-			b.largest = a
+		if a := math.Abs(source); a > largest {
+			largest = a
 		}
 		if stored == 0 && source != 0 {
-			b.underflow++
+			underflow++
 		}
 	}
-	if squares := sum(b.squares); !(squares <= math.MaxFloat64) || b.largest > t.limit { // NaN, too
-		locate(t, x, first)
+	t.laneSquares, t.laneErrors = squares, errors
+	t.elements += int64(len(x))
+	t.underflow += underflow
+	t.maxAbs, t.largest = maxAbs, max(t.largest, largest)
+	if !(sum(squares) <= math.MaxFloat64) || largest > limit { // NaN, too
+		locate(t, x, first, limit)
 	}
-	t.add(b, len(x), first)
 }
 
 func sum(parts [lanes]float64) (s float64) {
@@ -47,7 +46,7 @@ func sum(parts [lanes]float64) (s float64) {
 }
 
 // locate counts the elements that can't be stored, and keeps the first of each kind.
-func locate[T float32 | float64](t *Tally, x []T, first int64) {
+func locate[T float32 | float64](t *Tally, x []T, first int64, limit float64) {
 	for i, xi := range x {
 		v := float64(xi)
 		switch index := first + int64(i); {
@@ -55,7 +54,7 @@ func locate[T float32 | float64](t *Tally, x []T, first int64) {
 			t.NaN.see(index, v)
 		case math.IsInf(v, 0):
 			t.Inf.see(index, v)
-		case math.Abs(v) > t.limit:
+		case math.Abs(v) > limit:
 			t.Overflow.see(index, v)
 		}
 	}

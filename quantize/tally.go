@@ -23,29 +23,17 @@ func (o *Occurrence) add(later Occurrence) {
 	o.Count += later.Count
 }
 
-// Tally is what was seen while a tile, or several in order, were converted. The
-// zero Tally is that of no elements.
+// Tally is what was seen while a tile was converted, or several, added in order.
+// The zero Tally is that of no elements.
 type Tally struct {
 	NaN, Inf Occurrence
 	Overflow Occurrence // finite, beyond Cast.Largest
 
-	elements              int64
-	underflow             int64
-	squares, errorSquares float64
-	maxAbs, largest       float64
-	maxAbsIndex           int64
-	limit                 float64
-}
-
-func (t *Tally) add(b block, elements int, first int64) {
-	t.elements += int64(elements)
-	t.underflow += b.underflow
-	t.squares += sum(b.squares)
-	t.errorSquares += sum(b.errorSquares)
-	t.largest = max(t.largest, b.largest)
-	if b.maxAbs > t.maxAbs {
-		t.maxAbs, t.maxAbsIndex = b.maxAbs, first+int64(b.maxAbsIndex)
-	}
+	elements, underflow     int64
+	maxAbs, largest         float64
+	maxAbsIndex             int64
+	squares, errorSquares   float64 // of the tiles that were added
+	laneSquares, laneErrors [lanes]float64
 }
 
 // Add adds the tally of the tile that follows.
@@ -55,13 +43,19 @@ func (t *Tally) Add(next Tally) {
 	t.Overflow.add(next.Overflow)
 	t.elements += next.elements
 	t.underflow += next.underflow
-	t.squares += next.squares
-	t.errorSquares += next.errorSquares
+	t.squares += next.allSquares()
+	t.errorSquares += next.allErrors()
 	t.largest = max(t.largest, next.largest)
 	if next.maxAbs > t.maxAbs {
 		t.maxAbs, t.maxAbsIndex = next.maxAbs, next.maxAbsIndex
 	}
 }
+
+func (t *Tally) allSquares() float64 { return t.squares + sum(t.laneSquares) }
+func (t *Tally) allErrors() float64  { return t.errorSquares + sum(t.laneErrors) }
+
+// Elements returns the number of elements that were seen.
+func (t *Tally) Elements() int64 { return t.elements }
 
 // Figures say what storing a tensor by its scheme cost.
 type Figures struct {
@@ -78,14 +72,11 @@ type Figures struct {
 	Largest float64 `json:"largest"`
 }
 
-// Figures returns the figures of all elements that were added.
-func (t Tally) Figures() Figures {
+// Figures returns the figures of all elements that were seen.
+func (t *Tally) Figures() Figures {
 	f := Figures{MaxAbs: t.maxAbs, MaxAbsIndex: t.maxAbsIndex, Underflow: t.underflow, Largest: t.largest}
-	if t.squares > 0 {
-		f.RelL2 = math.Sqrt(t.errorSquares / t.squares)
+	if squares := t.allSquares(); squares > 0 {
+		f.RelL2 = math.Sqrt(t.allErrors() / squares)
 	}
 	return f
 }
-
-// Elements returns the number of elements that were added.
-func (t Tally) Elements() int64 { return t.elements }

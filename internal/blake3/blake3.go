@@ -40,7 +40,7 @@ func Of(data []byte) Sum { return root(node(data, 0)) }
 
 // PartSize is the size of every part of a file but the last, in bytes. It is a
 // power of two, so that a full part is a complete subtree.
-const PartSize = 4 << 20
+const PartSize = 1 << 20
 
 // Part is what the sum of a whole file needs to know of one of its parts.
 type Part struct{ node guts.Node }
