@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"colakit/formats/dtype"
+	"colakit/formats/tensor"
 )
 
 // Cast is what happens to a tensor's elements.
@@ -38,6 +39,13 @@ func Convert(dst, src []byte, c Cast, first int64, t *Tally) error {
 		return fmt.Errorf("%d bytes of %v are not stored in %d bytes of %v", len(src), c.From, len(dst), c.To)
 	}
 	run := conversion{Cast: c, dst: dst, src: src, tally: t, limit: c.Largest()}
+	if c.From == dtype.F32 {
+		v := tensor.View{Desc: tensor.Desc{Type: c.From, Shape: tensor.Shape{n}}, Data: src}
+		var err error
+		if run.floats, err = v.Float32s(); err != nil {
+			return err
+		}
+	}
 	for at := 0; at < n; at += blockElements {
 		if err := run.block(at, min(at+blockElements, n), first); err != nil {
 			return err
@@ -50,6 +58,7 @@ func Convert(dst, src []byte, c Cast, first int64, t *Tally) error {
 type conversion struct {
 	Cast
 	dst, src []byte
+	floats   []float32 // src itself, if it is F32
 	tally    *Tally
 	limit    float64 // the largest magnitude that can be stored
 }
@@ -58,19 +67,23 @@ type conversion struct {
 func (c *conversion) block(i, j int, first int64) error {
 	dst := c.dst[i*c.To.Type.Size() : j*c.To.Type.Size()]
 	src := c.src[i*c.From.Size() : j*c.From.Size()]
-	if c.From == dtype.F64 {
+	switch c.From {
+	case dtype.F32:
+		return c.float32s(dst, c.floats[i:j], first+int64(i))
+	case dtype.F64:
 		return c.float64s(dst, src, first+int64(i))
 	}
-	return c.float32s(dst, src, first+int64(i))
-}
-
-// float32s converts from the types that float32 holds exactly.
-func (c *conversion) float32s(dst, src []byte, first int64) error {
-	var source, loaded, decoded [blockElements]float32
-	x := source[:len(src)/c.From.Size()]
+	var source [blockElements]float32
+	x := source[:j-i]
 	if err := dtype.Float32s(x, src, c.From); err != nil {
 		return err
 	}
+	return c.float32s(dst, x, first+int64(i))
+}
+
+// float32s converts from the types that float32 holds exactly.
+func (c *conversion) float32s(dst []byte, x []float32, first int64) error {
+	var loaded, decoded [blockElements]float32
 	z := x // as loaded
 	if c.Load == dtype.F16 || c.Load == dtype.BF16 {
 		z = loaded[:len(x)]
