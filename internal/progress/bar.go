@@ -21,22 +21,22 @@ func barText(e Event, width int) string {
 			figures += fmt.Sprintf("  %s/s", units.Bytes(int64(rate)))
 		}
 		if left := float64(e.Total-e.Done) / rate; e.Done < e.Total {
-			figures += "  " + clock(left) + " left"
+			figures += "  ETA " + clock(left)
 		}
 	}
-	text := gauge(share, max(0, min(24, width-len(figures)))) + figures
+	text := gauge(share, max(0, min(16, width-len(figures)))) + figures
 	if room := width - utf8.RuneCountInString(text) - 2; e.Label != "" && room >= 8 {
 		text += "  " + shorten(e.Label, room)
 	}
 	return cut(text, width)
 }
 
-// amounts says how much is done: "1.50 GB of 9.33 GB", "3 of 20 prompts".
+// amounts says how much is done: "1.50 GB/9.33 GB", "3/20 prompts".
 func amounts(e Event) string {
 	if e.Unit != "" {
-		return fmt.Sprintf("%d of %d %s", e.Done, e.Total, e.Unit)
+		return fmt.Sprintf("%d/%d %s", e.Done, e.Total, e.Unit)
 	}
-	return units.Bytes(e.Done) + " of " + units.Bytes(e.Total)
+	return units.Bytes(e.Done) + "/" + units.Bytes(e.Total)
 }
 
 // gauge draws a share of a bar in eighths of a column.

@@ -108,5 +108,6 @@ func (r *Reporter) bar(e Event) {
 		fmt.Fprint(r.out, clear)
 		return
 	}
-	fmt.Fprint(r.out, clear, r.verb, " ", barText(e, r.width()-len(r.verb)-2))
+	const margin = 4 // for what a terminal echoes, such as ^C
+	fmt.Fprint(r.out, clear, r.verb, " ", barText(e, r.width()-len(r.verb)-margin))
 }
