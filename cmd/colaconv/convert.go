@@ -37,13 +37,13 @@ checkpoint gives the same bytes, with any number of jobs.
 func setupConvert(set *pflag.FlagSet) func(context.Context, command.Streams, []string) error {
 	var o convert.Options
 	var e convert.ExecuteOptions
-	out := set.StringP("output", "o", "", "file to write")
-	kind := set.String("type", "f32", "type of all matrices: f32, f16 or bf16; vectors keep f32")
-	set.StringVar(&o.Tokenizer, "tokenizer", "", "tokenizer.json, instead of the one that lies with the checkpoint")
+	out := set.StringP("output", "o", "", "`FILE` to write")
+	kind := set.String("type", "f32", "`TYPE` of all matrices: f32, f16 or bf16; vectors keep f32")
+	set.StringVar(&o.Tokenizer, "tokenizer", "", "tokenizer.json `FILE`, instead of the one that lies with the checkpoint")
 	set.BoolVar(&o.NoTokenizer, "no-tokenizer", false, "convert without a tokenizer")
-	set.IntVar(&e.Jobs, "jobs", 0, "workers; 0: one per processor")
+	set.IntVar(&e.Jobs, "jobs", 0, "`N` workers; 0: one per processor")
 	set.BoolVar(&e.Force, "force", false, "replace OUT.cola if it is there")
-	mode := set.String("progress", "auto", "auto (a bar on a terminal), bar, json (lines of events) or none; on stderr")
+	mode := set.String("progress", "auto", "`MODE` of reports on stderr: auto (a bar on a terminal), bar, json (lines) or none")
 	return func(ctx context.Context, s command.Streams, args []string) (err error) {
 		if o.Source, err = command.One(args, "SRC, the folder of the checkpoint"); err != nil {
 			return err

@@ -78,8 +78,8 @@ zeros are noted.
 func setupCheck(set *pflag.FlagSet) func(context.Context, command.Streams, []string) error {
 	var o convert.CheckOptions
 	asJSON := set.Bool("json", false, "print JSON")
-	set.IntVar(&o.Jobs, "jobs", 0, "workers; 0: one per processor")
-	mode := set.String("progress", "auto", "auto (a bar on a terminal), bar, json (lines of events) or none; on stderr")
+	set.IntVar(&o.Jobs, "jobs", 0, "`N` workers; 0: one per processor")
+	mode := set.String("progress", "auto", "`MODE` of reports on stderr: auto (a bar on a terminal), bar, json (lines) or none")
 	return func(ctx context.Context, s command.Streams, args []string) error {
 		file, err := command.One(args, "FILE, the artifact")
 		if err != nil {

@@ -30,7 +30,7 @@ func (p Program) help() string {
 		flags := pflag.NewFlagSet("", pflag.ContinueOnError)
 		flags.SortFlags = false
 		unnamed.Setup(flags)
-		fmt.Fprintf(&b, "\nWithout a command: %s\n%s", unnamed.Short, flags.FlagUsages())
+		fmt.Fprintf(&b, "\nWithout a command: %s\n%s", unnamed.Short, flagTable(flags))
 	}
 	if p.Long != "" {
 		fmt.Fprintf(&b, "\n%s\n", strings.TrimSpace(p.Long))
@@ -46,7 +46,7 @@ func (p Program) verbHelp(v Verb, flags *pflag.FlagSet) string {
 		fmt.Fprintf(&b, "\n%s\n", strings.TrimSpace(v.Long))
 	}
 	if flags.HasFlags() {
-		fmt.Fprintf(&b, "\nFlags:\n%s", flags.FlagUsages())
+		fmt.Fprintf(&b, "\nFlags:\n%s", flagTable(flags))
 	}
 	fmt.Fprintf(&b, "\n%s", exitCodes)
 	return b.String()
