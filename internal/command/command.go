@@ -60,10 +60,12 @@ type Program struct {
 }
 
 // Main runs the program with the process's arguments and streams and returns
-// its exit code. SIGINT and SIGTERM cancel the context.
+// its exit code. SIGINT and SIGTERM cancel the context; a second one ends the
+// process at once.
 func (p Program) Main() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop)
 	return p.Run(ctx, Streams{os.Stdin, os.Stdout, os.Stderr}, os.Args[1:])
 }
 
