@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"colakit/reference/generate"
+	"colakit/verify/catalog"
 	"colakit/verify/metric"
 )
 
@@ -54,6 +55,9 @@ func (s *session) diverged() *Divergence {
 func (s *session) suspects(first *Comparison, modules []string) []string {
 	if first.Mode != Isolated || len(modules) < 2 {
 		return nil
+	}
+	if own := first.op.Tensors; first.op.Kind == catalog.Product && offsetOnly(first) && len(own) > 0 {
+		return own[len(own)-1:] // its bias is added last
 	}
 	failing, passing := s.modulesOf(true), s.modulesOf(false)
 	left := slices.Clone(modules)
@@ -242,10 +246,16 @@ func columnPattern(c *Comparison) string {
 	switch {
 	case col.Share < columnShare || c.Summary.Mask.Mismatch > 0 || len(c.Index) < 2:
 		return ""
-	case col.Offset > 0.999:
+	case offsetOnly(c):
 		return fmt.Sprintf("%.3g %% of the squared error is in channel %d, off by the same %s in every row: one element of a bias", 100*col.Share, col.Index, short(c.Summary.MaxAbs.Got-c.Summary.MaxAbs.Want))
 	}
 	return fmt.Sprintf("%.3g %% of the squared error is in channel %d: one row of a weight, or one element of a bias or a norm", 100*col.Share, col.Index)
+}
+
+// offsetOnly reports an error that is the same in every row of one channel.
+func offsetOnly(c *Comparison) bool {
+	col := c.Summary.Column
+	return col.Share >= columnShare && col.Offset > 0.999 && len(c.Index) > 1
 }
 
 // companions lists other operations that fail although their inputs are right.

@@ -184,7 +184,7 @@ func (r *Report) conclude(undecided bool) (Verdict, string) {
 	for _, u := range r.Policy {
 		most = max(most, u.Share)
 	}
-	return Pass, fmt.Sprintf("%d values compared one by one, each within its tolerance; %.0f %% of the tightest was used", r.Coverage.Compared, 100*most)
+	return Pass, fmt.Sprintf("%d values, each within its tolerance; %.0f %% of the tightest was used", r.Coverage.Compared, 100*most)
 }
 
 func (s *session) bundleID() BundleID {

@@ -50,11 +50,11 @@ var Policy = []Rule{
 		applies:    float32Values(catalog.Elementwise), band: cancelling, limits: everyElement,
 	},
 	{
-		Name: "float32 activation", Formula: "|a−e| ≤ 4·2⁻²³·|e| + 2·2⁻²⁴·M, for every element",
-		Derivation: "4 ULP of an exponential, a division and two products on either side; GELU adds 1 + tanh (or erf), which cancels for negative x: " +
-			"2⁻²⁴ of the 1 on either side, times M = max|x|. M is 0 for SiLU and SwiGLU.",
+		Name: "float32 activation", Formula: "|a−e| ≤ 4·2⁻²³·|e| + 8·2⁻²⁴·M, for every element",
+		Derivation: "4 ULP of an exponential, a division and two products on either side. GELU adds 1 + tanh (or erf), which cancels for negative x and leaves an error of x itself: " +
+			"PyTorch's vectorised kernels were measured within 6·2⁻²⁴·|x| of the exact function (torch 2.15, |x| ≤ 6; tanh within 2), 2 more for the other side; M = max|x|. M is 0 for SiLU and SwiGLU.",
 		applies: float32Values(catalog.Activation),
-		band:    func(f Facts) metric.Band { return metric.Band{Rtol: 8 * round32, Atol: 2 * f.Operand * round32} },
+		band:    func(f Facts) metric.Band { return metric.Band{Rtol: 8 * round32, Atol: 8 * f.Operand * round32} },
 		limits:  everyElement,
 	},
 	{
@@ -91,9 +91,10 @@ var Policy = []Rule{
 		limits: bitEqual,
 	},
 	{
-		Name: "released", Formula: "≥ 99 % bit-equal, ≥ 99.9 % within 1 ULP for |e| ≥ 2⁻¹⁰, rel-L2 ≤ √(1 %)·2⁻⁷, max-abs ≤ 2·2⁻⁷·max|e|",
+		Name: "released", Formula: "≥ 99 % bit-equal, ≥ 99.9 % within 1 ULP for |e| ≥ 2⁻¹⁰ and ≥ ¼ of each channel, rel-L2 ≤ √(1 %)·2⁻⁷, max-abs ≤ 2·2⁻⁷·max|e|",
 		Derivation: "Both sides round the same float32 sum, in another order, to bfloat16: it falls on the other side of a rounding boundary where it lies within its own error of one. " +
-			"1 % of the elements off by one ULP (2⁻⁷ relative at most) is a rel-L2 of √(1 %)·2⁻⁷. A share of n elements is granted 3 standard errors, one element at least.",
+			"1 % of the elements off by one ULP (2⁻⁷ relative at most) is a rel-L2 of √(1 %)·2⁻⁷. A share of n elements is granted 3 standard errors, one element at least. " +
+			"All of a channel's 4 or more elements are beyond 1 ULP by chance once in 10¹²: a bias of one channel in thousands shows there alone.",
 		applies: func(f Facts) bool {
 			return isolated(generate.Released, dtype.F32)(f) && f.Kind != catalog.Chain
 		},
@@ -280,7 +281,8 @@ func sameRoundings(f Facts, s metric.Summary) []Check {
 	if f.Kind != catalog.Chain && f.Type == dtype.BF16 {
 		checks = append(checks,
 			check("share not bit-equal", share(s.Differing, s.N), differing),
-			check("share beyond 1 ULP", share(s.ULP.Over1, s.ULP.N), granted(0.001, f.Elements)))
+			check("share beyond 1 ULP", share(s.ULP.Over1, s.ULP.N), granted(0.001, f.Elements)),
+			check("one channel beyond 1 ULP", s.Column.Steady, 0.75))
 	}
 	return checks
 }

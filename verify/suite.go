@@ -41,22 +41,23 @@ func (s *Suite) WriteJSON(w io.Writer) error {
 	return json.NewEncoder(w).Encode(s)
 }
 
-// WriteText prints the suite for people: a single report as it is; of several the
-// sums, and those that did not pass in full. Everything prints all in full.
+// WriteText prints the suite for people: a single report as it is; of several what
+// failed, and sums. Everything prints all of them in full, too.
 func (s *Suite) WriteText(w io.Writer, o TextOptions) error {
 	if len(s.Reports) == 1 {
 		return s.Reports[0].WriteText(w, o)
 	}
 	k := o.ink(w)
 	s.headline(k)
+	s.writeFailures(k)
 	s.writeShares(k, "By layer: shares of the tolerances used, isolated · free-running", layerShares)
 	s.writeShares(k, "By block and branch: likewise; of the latents, in generation", passShares)
 	s.writeCourses(k)
 	s.writeTightest(k)
 	s.writeNotes(k)
 	for _, r := range s.Reports {
-		if (o.Everything || r.Verdict != Pass) && k.err == nil {
-			k.line("\n%s", k.paint(dim, strings.Repeat("─", k.width)))
+		if o.Everything && k.err == nil {
+			k.rule()
 			k.err = r.WriteText(w, o)
 		}
 	}
@@ -89,6 +90,22 @@ func (s *Suite) headline(k *ink) {
 		k.line("%s", k.paint(dim, fmt.Sprintf("        %s; %.1f s", r.outcome(), r.Seconds)))
 	}
 }
+
+// writeFailures prints what is wrong, bundle by bundle.
+func (s *Suite) writeFailures(k *ink) {
+	for _, r := range s.Reports {
+		if len(r.Findings) > 0 {
+			k.line("")
+			k.rule()
+			k.line("%s", k.paint(bold, r.Bundle.Name))
+			r.writeDivergence(k)
+			r.writeFindings(k)
+		}
+	}
+}
+
+// rule draws a line across.
+func (k *ink) rule() { k.line("%s", k.paint(dim, strings.Repeat("─", min(k.width, 80)))) }
 
 // shares are the isolated and the free-running share of a row.
 type shares struct{ isolated, free Extent }
@@ -145,26 +162,30 @@ func (s *Suite) writeShares(k *ink, title string, of func(*Report) ([]string, ma
 func (k *ink) pair(x shares) string {
 	side := func(e Extent) string {
 		if e.Compared == 0 {
-			return "     –"
+			return "      –"
 		}
 		text := k.share(e.Share)
-		return strings.Repeat(" ", max(0, 6-visible(text))) + text
+		return strings.Repeat(" ", max(0, 7-visible(text))) + text
 	}
 	return side(x.isolated) + " ·" + side(x.free)
 }
 
 // writeCourses prints how the latents' error grows over the steps.
 func (s *Suite) writeCourses(k *ink) {
-	k.section("Latents in generation: rel-L2 by step, log scale")
-	t := newTable("bundle", "block", "first, every step, last")
+	k.section("Latents in generation: rel-L2 after the first, every (log scale) and the last step")
+	width := 0
 	for _, r := range s.Reports {
+		width = max(width, visible(r.Bundle.Name))
+	}
+	for _, r := range s.Reports {
+		var blocks []string
 		for _, row := range r.Passes {
 			if block, ok := strings.CutSuffix(row.Pass, "/latents"); ok {
-				t.row(r.Bundle.Name, block, course(row.Steps))
+				blocks = append(blocks, block+" "+course(row.Steps))
 			}
 		}
+		k.line("  %-*s  %s", width, r.Bundle.Name, strings.Join(blocks, "   "))
 	}
-	t.write(k)
 }
 
 // tightestShown is the number of rules printed for a suite.

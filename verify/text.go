@@ -108,12 +108,25 @@ func (r *Report) writeDivergence(k *ink) {
 	for i, t := range d.Suspects {
 		k.line("  %-9s  %s", first(i, "suspects"), k.paint(red, t))
 	}
-	for i, t := range d.Tensors {
-		k.line("  %-9s  %s", first(i, "uses"), t)
+	if len(d.Suspects) > 0 {
+		k.wrapped("  uses       ", "             ", names(d.Tensors))
+	} else {
+		for i, t := range d.Tensors {
+			k.line("  %-9s  %s", first(i, "uses"), t)
+		}
 	}
 	for i, p := range d.Pattern {
 		k.wrapped(fmt.Sprintf("  %-9s  ", first(i, "pattern")), "             ", p)
 	}
+}
+
+// names leaves the shapes and types out.
+func names(tensors []string) string {
+	short := make([]string, len(tensors))
+	for i, t := range tensors {
+		short[i], _, _ = strings.Cut(t, " ")
+	}
+	return strings.Join(short, ", ")
 }
 
 // first is the label of a list's first line.

@@ -1,0 +1,177 @@
+package verify
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"colakit/formats/dtype"
+	"colakit/reference/generate"
+	"colakit/verify/catalog"
+	"colakit/verify/metric"
+)
+
+func TestRuleOf(t *testing.T) {
+	exact := func(k catalog.Kind) Facts {
+		return Facts{Mode: Isolated, Contract: generate.Exact, Artifact: dtype.F32, Kind: k, Type: dtype.F32}
+	}
+	released := func(k catalog.Kind, typ dtype.Type) Facts {
+		return Facts{Mode: Isolated, Contract: generate.Released, Artifact: dtype.F32, Kind: k, Type: typ}
+	}
+	with := func(f Facts, m Mode, artifact dtype.Type) Facts {
+		f.Mode, f.Artifact = m, artifact
+		return f
+	}
+	tests := []struct {
+		f    Facts
+		rule string
+	}{
+		{exact(catalog.Copy), "float32 copy"},
+		{exact(catalog.Product), "float32 product"},
+		{exact(catalog.Chain), "float32 chain"},
+		{exact(catalog.Sinusoid), "float32 sinusoid"},
+		{released(catalog.Product, dtype.BF16), "released"},
+		{released(catalog.Copy, dtype.BF16), "released copy"},
+		{released(catalog.Normalisation, dtype.F32), "float32 normalisation"},
+		{released(catalog.Chain, dtype.F32), "released chain"},
+		{released(catalog.Chain, dtype.BF16), "released chain"},
+		{with(exact(catalog.Copy), Isolated, dtype.F16), "f16 artifact"}, // an embedding
+		{with(exact(catalog.Product), Isolated, dtype.BF16), "bf16 artifact"},
+		{with(released(catalog.Product, dtype.BF16), Isolated, dtype.F16), "released, 16-bit artifact"},
+		{with(exact(catalog.Product), Free, dtype.F32), "exact, free-running"},
+		{with(exact(catalog.Product), Free, dtype.F16), "f16 artifact, free-running"},
+		{with(exact(catalog.Product), Free, dtype.BF16), "bf16 artifact, free-running"},
+		{with(released(catalog.Product, dtype.BF16), Free, dtype.F32), "released, free-running"},
+		{with(released(catalog.Product, dtype.BF16), Free, dtype.BF16), "released, 16-bit artifact, free-running"},
+		{with(exact(catalog.Elementwise), Generation, dtype.F32), "exact, block"},
+		{with(exact(catalog.Elementwise), Generation, dtype.F16), "f16 artifact, block"},
+		{with(released(catalog.Elementwise, dtype.F32), Generation, dtype.F32), "released, block"},
+		{with(exact(catalog.Product), Isolated, dtype.I8), ""}, // no rule yet
+	}
+	for _, tt := range tests {
+		name := ""
+		if r := rule(tt.f); r != nil {
+			name = r.Name
+		}
+		if name != tt.rule {
+			t.Errorf("%+v is judged by %q, want %q", tt.f, name, tt.rule)
+		}
+	}
+}
+
+// TestEveryRuleJudges gives every rule an error of half a limit, of twice one, and NaN.
+func TestEveryRuleJudges(t *testing.T) {
+	f := Facts{Kind: catalog.Product, Type: dtype.BF16, Terms: 64, Operations: 1, Modules: 1, Operand: 1, Score: 1, Position: 3, Timestep: 500, Elements: 1000}
+	for _, r := range Policy {
+		none := metric.Summary{N: 1000, MaxRef: 1, RMS: 1, ULP: metric.ULP{N: 1000}}
+		for _, c := range r.limits(f, none) {
+			if !c.OK() || c.Share != 0 {
+				t.Errorf("%s: no error at all fails: %+v", r.Name, c)
+			}
+		}
+		nan := none
+		nan.RelL2, nan.MaxAbs.Value, nan.Outside.Used.Value, nan.Differing = math.NaN(), math.NaN(), math.NaN(), 1000
+		if why := failure(r.limits(f, nan)); why == "" {
+			t.Errorf("%s: NaN passes", r.Name)
+		}
+		limit := r.limits(f, none)[0].Limit
+		for factor, ok := range map[float64]bool{0.5: true, 1: true, 1.001: false, 100: false} {
+			s := none
+			s.RelL2, s.MaxAbs.Value, s.Outside.Used.Value, s.Differing = factor*limit, 0, factor*limit, int64(math.Ceil(factor*limit))
+			if strings.Contains(r.Formula, "max-abs ≤ (2·t") {
+				s.RelL2, s.MaxAbs.Value = 0, factor*limit
+			}
+			if limit == 0 && factor == 100 {
+				s.Differing = 1
+			}
+			if limit == 0 && factor < 100 {
+				continue
+			}
+			if r.Name == "released" {
+				s.Differing = 0
+			}
+			if got := failure(r.limits(f, s)) == ""; got != ok {
+				t.Errorf("%s: %v of the limit: passes %v, want %v", r.Name, factor, got, ok)
+			}
+		}
+	}
+}
+
+func TestEveryRuleIsDerived(t *testing.T) {
+	seen := map[string]bool{}
+	for _, r := range append(append([]Rule(nil), Policy...), logitRules...) {
+		if r.Name == "" || r.Formula == "" || r.Derivation == "" || seen[r.Name] {
+			t.Errorf("rule %q lacks its formula or derivation, or is there twice", r.Name)
+		}
+		seen[r.Name] = true
+	}
+}
+
+func TestGranted(t *testing.T) {
+	for _, tt := range []struct{ p, n, want float64 }{
+		{0.01, 64, 0.01 + 3*math.Sqrt(0.0099/64)},
+		{0.001, 64, 0.001 + 1./64},
+		{0.01, 0, 1.01},
+		{0.01, 1e12, 0.01 + 3*math.Sqrt(0.0099/1e12)},
+	} {
+		if got := granted(tt.p, tt.n); math.Abs(got-tt.want) > 1e-15 {
+			t.Errorf("granted(%v, %v) = %v, want %v", tt.p, tt.n, got, tt.want)
+		}
+	}
+}
+
+// TestTokenKinds has a golden whose logits of ids 3 and 5 are 0.001 apart, and of
+// ids 3 and 7 by 1.
+func TestTokenKinds(t *testing.T) {
+	known := make([]metric.Reference, 4)
+	for i := range known {
+		known[i] = metric.Whole([]float64{-9, -9, -9, 5, -9, 4.999, -9, 4})
+	}
+	s := &session{contract: generate.Exact, references: [][]metric.Reference{known, nil}, weights: weights{least: dtype.F32}}
+	s.info = newInfo()
+	s.cfg.DiT.BlockSize, s.cfg.VAE.PatchSize = 4, 1
+	tests := []struct {
+		block     int
+		got, want int32
+		seen      []int32
+		tied      bool
+		kind      string
+	}{
+		{0, 5, 3, nil, false, tieFlip},
+		{0, 7, 3, nil, false, drifted},
+		{0, 7, 3, nil, true, afterTie},
+		{0, 5, 3, []int32{5}, false, drifted},    // 4.999/1.25 is no tie with 5
+		{0, 7, 3, []int32{3, 3}, false, tieFlip}, // 5/1.25 is 4
+		{1, 5, 3, nil, false, unknown},
+	}
+	for _, tt := range tests {
+		if kind, gap := s.kind(0, tt.block, 2, tt.got, tt.want, tt.seen, tt.tied); kind != tt.kind {
+			t.Errorf("%+v: got %s with a gap of %v", tt, kind, gap)
+		}
+	}
+}
+
+func TestShort(t *testing.T) {
+	for v, want := range map[float64]string{0: "0", 0.25: "0.25", 12.3456: "12.3", 1234: "1.2e+03", 0.0099: "9.9e-03", -3e-7: "-3.0e-07"} {
+		if got := short(v); got != want {
+			t.Errorf("short(%v) = %q, want %q", v, got, want)
+		}
+	}
+}
+
+func TestFailureNamesTheWorst(t *testing.T) {
+	checks := []Check{check("a", 2, 1), check("b", 9, 3), check("c", 1, 1), check("d", math.NaN(), 1)}
+	if got := failure(checks[:3]); got != "b 9 > 3" {
+		t.Errorf("got %q", got)
+	}
+	if got := failure(checks); !strings.HasPrefix(got, "d NaN") {
+		t.Errorf("got %q", got)
+	}
+	if got := failure(checks[2:3]); got != "" {
+		t.Errorf("a limit that is kept fails: %q", got)
+	}
+	if got := fmt.Sprint(used(checks)); got != fmt.Sprint(mostShare) {
+		t.Errorf("used %s", got)
+	}
+}
