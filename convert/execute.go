@@ -63,7 +63,7 @@ func (c *Conversion) Execute(ctx context.Context, out string, o ExecuteOptions) 
 		return Summary{}, err
 	}
 	if o.Progress != nil {
-		o.Progress(Progress{waiting, s.SourceBytes, s.SourceBytes})
+		o.Progress(Progress{waiting, c.read, c.read})
 	}
 	if err := file.commit(); err != nil {
 		return Summary{}, err

@@ -25,7 +25,6 @@ type run struct {
 	tasks      []task
 	tallies    []quantize.Tally // by step
 	done       int64            // bytes of tensors
-	total      int64
 
 	next    atomic.Int64
 	buffers chan []byte // free ones
@@ -41,13 +40,10 @@ type result struct {
 }
 
 func newRun(c *Conversion, w *cola.Writer, src *weights, o ExecuteOptions) *run {
-	r := &run{conversion: c, writer: w, source: src, progress: o.Progress, tallies: make([]quantize.Tally, len(c.Steps))}
-	r.tasks = schedule(c, w, src)
-	for _, f := range c.tensors {
-		n, _ := f.stored.Bytes() // was checked when the file was opened
-		r.total += n
+	return &run{
+		conversion: c, writer: w, source: src, progress: o.Progress,
+		tasks: schedule(c, w, src), tallies: make([]quantize.Tally, len(c.Steps)),
 	}
-	return r
 }
 
 // execute performs all tasks. Its error is that of the first task in order that
@@ -166,7 +162,7 @@ func (r *run) take(res result) error {
 	_, n := tileElements(step, t.chunk)
 	r.done += n * int64(step.From.Size())
 	if r.progress != nil {
-		r.progress(Progress{step.Tensor, r.done, r.total})
+		r.progress(Progress{step.Tensor, r.done, r.conversion.read})
 	}
 	return nil
 }

@@ -24,7 +24,8 @@ type Conversion struct {
 
 	source  *checkpoint
 	tensors []found
-	reserve int // bytes of the provenance section
+	read    int64 // bytes of all tensors in the source
+	reserve int   // bytes of the provenance section
 	open    func(path string) (reader, error)
 }
 
@@ -57,6 +58,13 @@ func (c *Conversion) plan(o Options) (err error) {
 	}
 	if c.Plan, err = newPlan(c.source, c.tensors, o); err != nil {
 		return err
+	}
+	for _, f := range c.tensors {
+		n, err := f.stored.Bytes()
+		if err != nil {
+			return err
+		}
+		c.read += n
 	}
 	if c.reserve, err = largestProvenance(c.Plan); err != nil {
 		return err

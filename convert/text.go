@@ -168,7 +168,9 @@ func (t TensorInspection) WriteText(out io.Writer) error {
 		w.line("  source     %s: %s, %v", s.File, s.Source, s.From)
 		w.line("  action     %s: %s", s.Action, s.Reason)
 	}
-	if r := t.Result; r != nil {
+	if r := t.Result; r != nil && r.MaxAbs == 0 {
+		w.line("  error      none")
+	} else if r != nil {
 		w.line("  error      rel-L2 %.3g, max |Δ| %.3g at %v, %d lost to underflow", r.RelL2, r.MaxAbs, coordinates(t.Shape, r.MaxAbsIndex), r.Underflow)
 	}
 	s := t.Statistics

@@ -47,7 +47,7 @@ func TestVerbs(t *testing.T) {
 		{[]string{"check", out, "--json", "--jobs", "1"}, 0, `"damage": []`, ""},
 		{[]string{"inspect", out}, 0, "dit.txt_in.proj.weight", ""},
 		{[]string{"inspect", out, "--json"}, 0, `"format": "cola"`, ""},
-		{[]string{"inspect", out, "dit.txt_in.proj.weight"}, 0, "rel-L2", ""},
+		{[]string{"inspect", out, "dit.txt_in.proj.weight"}, 0, "error      none", ""},
 		{[]string{"inspect", out, "dit.txt_in.proj.weight", "--json"}, 0, `"rms"`, ""},
 		{[]string{"inspect", out, "dit.txt_in.proj.wight"}, 2, "", `nearest name is "dit.txt_in.proj.weight"`},
 		{[]string{"inspect", filepath.Join(src, "cola_vae", "model.safetensors")}, 0, "encoder.wte.weight", ""},

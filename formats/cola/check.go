@@ -125,6 +125,7 @@ func (c *checker) verifyChunk(t task) error {
 	if c.options.Values != nil {
 		c.options.Values(t.tensor, t.chunk, c.file.chunk(t.tensor, t.chunk))
 	}
+	defer c.file.forget(c.file.chunk(t.tensor, t.chunk))
 	return c.file.verifyChunk(t.tensor, t.chunk)
 }
 

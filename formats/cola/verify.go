@@ -85,3 +85,11 @@ func (f *File) chunk(i, c int) []byte {
 
 // tensorSum returns the sum of a tensor, given those of its chunks.
 func tensorSum(chunkSums []byte) blake3.Sum { return blake3.Of(chunkSums) }
+
+// forget says that bytes of the file are not needed soon, so that reading all of it
+// does not take as much memory. Failing to is no error.
+func (f *File) forget(data []byte) {
+	if f.mapping != nil {
+		_ = f.mapping.Forget(data)
+	}
+}

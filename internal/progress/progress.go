@@ -34,8 +34,8 @@ type Reporter struct {
 
 // Event is a state of the work.
 type Event struct {
-	Event   string  `json:"event"` // "progress", and "end" for the last
-	Label   string  `json:"tensor,omitempty"`
+	Event   string  `json:"event"`           // "progress", and "end" for the last
+	Label   string  `json:"doing,omitempty"` // what is worked on
 	Done    int64   `json:"done"`
 	Total   int64   `json:"total"`
 	Unit    string  `json:"unit,omitempty"` // of done and total; bytes where missing
