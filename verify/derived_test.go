@@ -96,6 +96,7 @@ func TestBundlesThatHoldLess(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			r := tiny(t).against(t, derive(t, tt.bundle, tt.keep, tt.change), tt.name, nil, reference.Options{})
 			if r.Verdict != verify.Pass {
 				t.Errorf("%s: %s", r.Verdict, r.Reason)
