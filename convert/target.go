@@ -8,8 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 )
 
 // target is where an artifact goes.
@@ -66,15 +65,11 @@ func (t target) checkFolder(bytes int64) error {
 	case !info.IsDir():
 		return fmt.Errorf("%s is not a folder", t.dir)
 	}
-	if err := unix.Access(t.dir, unix.W_OK|unix.X_OK); err != nil {
+	if err := writable(t.dir); err != nil {
 		return fmt.Errorf("the folder %s of the output can't be written to: %w", t.dir, err)
 	}
-	var disk unix.Statfs_t
-	if err := unix.Statfs(t.dir, &disk); err != nil {
-		return nil // a file system that does not tell: writing will show
-	}
-	if free := int64(disk.Bavail) * disk.Bsize; free < bytes {
-		return fmt.Errorf("%s: %w: the artifact needs %d bytes, %d are free in %s", t.path, unix.ENOSPC, bytes, free, t.dir)
+	if free, known := freeBytes(t.dir); known && free < bytes {
+		return fmt.Errorf("%s: %w: the artifact needs %d bytes, %d are free in %s", t.path, syscall.ENOSPC, bytes, free, t.dir)
 	}
 	return nil
 }
@@ -98,7 +93,7 @@ func (t target) create() (*tempFile, error) {
 		if err != nil {
 			return nil, fmt.Errorf("creating the artifact: %w", err)
 		}
-		if lock(f) {
+		if !canLock || lock(f) {
 			return &tempFile{File: f, target: t}, nil
 		}
 		f.Close() // another conversion saw it before it was locked, and removes it
@@ -115,17 +110,11 @@ func randomName() string {
 	return hex.EncodeToString(b[:])
 }
 
-// lock locks f for this process and reports whether it did, and f still has a name.
-func lock(f *os.File) bool {
-	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
-		return false
-	}
-	var s unix.Stat_t
-	return unix.Fstat(int(f.Fd()), &s) == nil && s.Nlink > 0
-}
-
 // removeStale removes temporary files of the same output that nobody holds.
 func (t target) removeStale() {
+	if !canLock {
+		return
+	}
 	names, err := filepath.Glob(escapeGlob(t.path) + tempInfix + "????????????????")
 	if err != nil {
 		return
@@ -176,12 +165,9 @@ func (f *tempFile) rename() error {
 	if f.target.replace {
 		return os.Rename(f.Name(), f.target.path)
 	}
-	err := unix.Renameat2(unix.AT_FDCWD, f.Name(), unix.AT_FDCWD, f.target.path, unix.RENAME_NOREPLACE)
-	switch {
-	case errors.Is(err, unix.EEXIST):
+	err := renameNew(f.Name(), f.target.path)
+	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%s %w: it came up during the conversion", f.target.path, ErrExists)
-	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOSYS): // a file system without it
-		return os.Rename(f.Name(), f.target.path)
 	}
 	return err
 }
@@ -205,10 +191,11 @@ func (f *tempFile) discard() {
 }
 
 // preallocate reserves the space on the disk, so that a full one is noticed now.
+// File systems that can't do it find out while writing.
 func (f *tempFile) preallocate(bytes int64) error {
-	err := unix.Fallocate(int(f.Fd()), 0, 0, bytes)
-	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+	err := reserve(f.File, bytes)
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return fmt.Errorf("%s: reserving %d bytes: %w", f.target.path, bytes, err)
 	}
-	return nil // file systems without it find out while writing
+	return nil
 }

@@ -1,0 +1,46 @@
+package convert
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// canLock says whether lock works here.
+const canLock = true
+
+// lock locks f for this process and reports whether it did, and f still has a name.
+func lock(f *os.File) bool {
+	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+		return false
+	}
+	var s unix.Stat_t
+	return unix.Fstat(int(f.Fd()), &s) == nil && s.Nlink > 0
+}
+
+// writable returns an error if files can't be created in the folder.
+func writable(dir string) error { return unix.Access(dir, unix.W_OK|unix.X_OK) }
+
+// freeBytes returns the space that is left for this user, if the file system tells.
+func freeBytes(dir string) (free int64, known bool) {
+	var disk unix.Statfs_t
+	if err := unix.Statfs(dir, &disk); err != nil {
+		return 0, false
+	}
+	return int64(disk.Bavail) * disk.Bsize, true
+}
+
+// reserve allocates the first bytes of a file on the disk.
+func reserve(f *os.File, bytes int64) error {
+	return unix.Fallocate(int(f.Fd()), 0, 0, bytes)
+}
+
+// renameNew renames a file, but not over another one; its error wraps fs.ErrExist.
+func renameNew(from, to string) error {
+	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) { // a file system without it
+		return os.Rename(from, to)
+	}
+	return err
+}

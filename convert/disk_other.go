@@ -1,0 +1,27 @@
+//go:build !linux
+
+package convert
+
+import (
+	"io/fs"
+	"os"
+)
+
+// canLock says whether lock works here.
+const canLock = false
+
+func lock(*os.File) bool { return false }
+
+func writable(string) error { return nil } // creating the file will show
+
+func freeBytes(string) (free int64, known bool) { return 0, false }
+
+func reserve(*os.File, int64) error { return nil }
+
+// renameNew renames a file, but not over another one; its error wraps fs.ErrExist.
+func renameNew(from, to string) error {
+	if _, err := os.Lstat(to); err == nil {
+		return fs.ErrExist
+	}
+	return os.Rename(from, to)
+}
