@@ -24,7 +24,11 @@ func barText(e Event, width int) string {
 			figures += "  ETA " + clock(left)
 		}
 	}
-	text := gauge(share, max(0, min(16, width-len(figures)))) + figures
+	columns := min(16, width-len(figures))
+	if e.Label != "" {
+		columns = min(columns, max(8, width-len(figures)-30))
+	}
+	text := gauge(share, max(0, columns)) + figures
 	if room := width - utf8.RuneCountInString(text) - 2; e.Label != "" && room >= 8 {
 		text += "  " + shorten(e.Label, room)
 	}

@@ -30,8 +30,8 @@ func TestBar(t *testing.T) {
 	r.Update("vae.encoder.wte.weight", 3e9, 4e9)
 	r.End()
 	r.End()
-	want := "\r\x1b[Kconvert ████············  25%  1.00 GB/4.00 GB  1.00 GB/s  ETA 0:03  ….weight" +
-		"\r\x1b[Kconvert ████████████····  75%  3.00 GB/4.00 GB  1.50 GB/s  ETA 0:01  ….weight" +
+	want := "\r\x1b[Kconvert ██······  25%  1.00 GB/4.00 GB  1.00 GB/s  ETA 0:03  …proj_qkv.weight" +
+		"\r\x1b[Kconvert ██████··  75%  3.00 GB/4.00 GB  1.50 GB/s  ETA 0:01  …oder.wte.weight" +
 		"\r\x1b[K"
 	if got := out.String(); got != want {
 		t.Errorf("drawn\n%q, want\n%q", got, want)
