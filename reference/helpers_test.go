@@ -85,6 +85,7 @@ type testRun struct {
 	Cond, Uncond []float32
 	Logits       []float32
 	Cond2        []float32 // of the block after the commit
+	Logits2      []float32
 }
 
 // samples are token ids for prompts of different lengths in blocks.
@@ -157,7 +158,11 @@ func tryExercise(ctx context.Context, e generate.Engine, cfg hf.Config, ids [][]
 	if err = e.Commit(ctx, p); err != nil {
 		return r, err
 	}
-	r.Cond2, _, err = e.Velocity(ctx, testPass(cfg, 1, of))
+	p = testPass(cfg, 1, of)
+	if r.Cond2, _, err = e.Velocity(ctx, p); err != nil {
+		return r, err
+	}
+	r.Logits2, err = e.Decode(ctx, p)
 	return r, err
 }
 

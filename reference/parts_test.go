@@ -97,24 +97,57 @@ func TestRotations(t *testing.T) {
 	}
 }
 
-// Without full precision the VAE's rotation rounds sine, cosine, products and sum.
-func TestRotationInHalfPrecision(t *testing.T) {
+// Without full precision the VAE's rotation rounds sine, cosine, products and sum;
+// with it, the result alone.
+func TestRotationUnderReleased(t *testing.T) {
 	p := newTestPass(1, true)
-	angle := float32(0.3)
+	angle, rb := float32(0.3), dtype.RoundBF16
 	r := newRotary[float32]([]float32{angle})
-	x := valueFrom(2, 1.0078125, 0.66015625)
-	x.bf16 = true
-	rb := dtype.RoundBF16
-	s, c := rb(float32(math.Sin(float64(angle)))), rb(float32(math.Cos(float64(angle))))
-	a, b := x.data()[0], x.data()[1]
-	want := []float32{rb(rb(a*c) - rb(b*s)), rb(rb(b*c) + rb(a*s))}
-	if diff := cmp.Diff(want, (&VAERope[float32]{r, false}).forward(p, x, 2, []int{1}).data()); diff != "" {
-		t.Error(diff)
+	sin, cos := float32(math.Sin(float64(angle))), float32(math.Cos(float64(angle)))
+	apart := 0
+	for i := range 50 {
+		a, b := rb(1+float32(i)/40), rb(0.7-float32(i)/30)
+		x := valueFrom(2, a, b)
+		x.bf16 = true
+		half := (&VAERope[float32]{r, false}).forward(p, x, 2, []int{1})
+		full := (&VAERope[float32]{r, true}).forward(p, x, 2, []int{1})
+		s, c := rb(sin), rb(cos)
+		if diff := cmp.Diff([]float32{rb(rb(a*c) - rb(b*s)), rb(rb(b*c) + rb(a*s))}, half.data()); diff != "" {
+			t.Errorf("half precision:\n%s", diff)
+		}
+		if diff := cmp.Diff([]float32{rb(float32(a*cos) - float32(b*sin)), rb(float32(b*cos) + float32(a*sin))}, full.data()); diff != "" {
+			t.Errorf("full precision:\n%s", diff)
+		}
+		if !half.bf16 || !full.bf16 {
+			t.Error("the result is not bfloat16, as its input")
+		}
+		if !cmp.Equal(half.data(), full.data()) {
+			apart++
+		}
 	}
-	full := (&VAERope[float32]{r, true}).forward(p, x, 2, []int{1})
-	for i, v := range full.data() {
-		if rb(v) != v || !full.bf16 {
-			t.Errorf("full precision: element %d, %g, is not rounded at the end", i, v)
+	if apart == 0 {
+		t.Error("the examples do not tell half from full precision")
+	}
+}
+
+// The latent is (mode − shift)·scale, in the type of the mode.
+func TestLatents(t *testing.T) {
+	x := valueFrom(4, dtype.RoundBF16(1.2), dtype.RoundBF16(-0.4), 9, 9) // mean, log-variance
+	for _, c := range []struct {
+		name  string
+		bf16  bool
+		norm  *LayerNorm[float32]
+		first float32
+	}{
+		{"identity", false, nil, float32((1.203125 - 0.21) * 0.7)},
+		{"identity under released", true, nil, dtype.RoundBF16(dtype.RoundBF16(1.203125-0.21) * 0.7)},
+		{"norm under released", true, &LayerNorm[float32]{width: 2}, float32((1 - 0.21) * 0.7)},
+	} {
+		x.bf16 = c.bf16
+		e := &Encoder[float32]{latent: 2, shift: 0.21, scale: 0.7, FinalNorm: c.norm}
+		got := e.latents(newTestPass(1, c.bf16), x)
+		if diff := cmp.Diff(c.first, got.data()[0], near); diff != "" || got.bf16 || got.cols() != 2 {
+			t.Errorf("%s: %d columns, bfloat16: %v\n%s", c.name, got.cols(), got.bf16, diff)
 		}
 	}
 }
