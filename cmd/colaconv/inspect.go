@@ -11,7 +11,6 @@ import (
 	"colakit/formats/cola"
 	"colakit/formats/tensor"
 	"colakit/internal/command"
-	"colakit/internal/progress"
 )
 
 func inspectVerb() command.Verb {
@@ -59,47 +58,4 @@ func inspectTensor(s command.Streams, file, name string, asJSON bool) error {
 		return errors.Join(damage, convert.WriteJSON(s.Out, t))
 	}
 	return errors.Join(damage, t.WriteText(s.Out))
-}
-
-func checkVerb() command.Verb {
-	return command.Verb{
-		Name:  "check",
-		Args:  "FILE",
-		Short: "find damage in an artifact: structure, checksums, values, inventory",
-		Long: `Reads the whole file. Every flipped bit is found and attributed to its tensor. NaN, Inf
-and tensors that the configurations do not expect are damage; matrices of nothing but
-zeros are noted.
-
-  colaconv check cola.cola`,
-		Setup: setupCheck,
-	}
-}
-
-func setupCheck(set *pflag.FlagSet) func(context.Context, command.Streams, []string) error {
-	var o convert.CheckOptions
-	asJSON := set.Bool("json", false, "print JSON")
-	set.IntVar(&o.Jobs, "jobs", 0, "`N` workers; 0: one per processor")
-	mode := set.String("progress", "auto", "`MODE` of reports on stderr: auto (a bar on a terminal), bar, json (lines) or none")
-	return func(ctx context.Context, s command.Streams, args []string) error {
-		file, err := command.One(args, "FILE, the artifact")
-		if err != nil {
-			return err
-		}
-		bar, err := progress.New(s.Err, "check", *mode)
-		if err != nil {
-			return fmt.Errorf("--progress: %w", err)
-		}
-		o.Progress = func(done, total int64) { bar.Update("", done, total) }
-		r, err := convert.Check(ctx, file, o)
-		bar.End()
-		switch {
-		case err != nil:
-			return err
-		case *asJSON:
-			err = convert.WriteJSON(s.Out, r)
-		default:
-			err = r.WriteText(s.Out)
-		}
-		return errors.Join(r.Err(), err)
-	}
 }
