@@ -184,18 +184,18 @@ func branchPattern(same []*Comparison) string {
 // blockPattern and stepPattern look for failures that begin, or grow, with the
 // block or with the step.
 func blockPattern(same []*Comparison) string {
-	return growth(same, func(g generate.Site) (int, bool) { return g.Block, g.Stage >= generate.Denoise }, "block", "the cache")
+	return trend(same, func(g generate.Site) (int, bool) { return g.Block, g.Stage >= generate.Denoise }, "block", "the cache")
 }
 
 func stepPattern(same []*Comparison) string {
-	return growth(same, func(g generate.Site) (int, bool) { return g.Step, g.Stage == generate.Denoise }, "step", "timestep or guidance")
+	return trend(same, func(g generate.Site) (int, bool) { return g.Step, g.Stage == generate.Denoise }, "step", "timestep or guidance")
 }
 
 // growthFactor is how much larger the last figure must be than the first to be
 // called growth.
 const growthFactor = 4
 
-func growth(same []*Comparison, at func(generate.Site) (int, bool), what, cause string) string {
+func trend(same []*Comparison, at func(generate.Site) (int, bool), what, cause string) string {
 	worst := map[int]float64{}
 	failed := map[int]bool{}
 	for _, c := range same {

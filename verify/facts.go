@@ -52,7 +52,7 @@ func (s *session) facts(m Mode, site generate.Site, u catalog.Unit, tap golden.T
 		Mode: m, Contract: s.contract, Kind: u.Kind, Type: runType(tap),
 		Terms:      float64(u.Terms + u.Attentions*keys),
 		Operations: float64(s.computing(u)),
-		Modules:    float64(len(u.Tensors)),
+		Modules:    float64(len(u.Tensors) + 3*u.Ahead),
 		Position:   float64(keys - 1),
 		Operand:    s.operand(site, u.Op),
 		Score:      s.magnitude(site, scoresOf(u)),

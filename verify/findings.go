@@ -18,13 +18,22 @@ type distribution struct {
 	phase   phase
 }
 
+// judgeLogits judges the distributions of one block; ok is false where no rule applies.
+func (s *session) judgeLogits(l LogitRow) (d distribution, ok bool) {
+	f := Facts{Mode: l.Mode, Contract: s.contract, Artifact: s.weights.least}
+	r := logitRule(f)
+	if r == nil || l.Mode != Free {
+		return d, false
+	}
+	return distribution{r, fmt.Sprintf("b%02d/decode logits", l.Block), r.logits(f, l.Logits), phaseFree}, true
+}
+
 // distributionsOf judges logits and tokens.
 func (s *session) distributionsOf(t Tokens) []distribution {
 	var list []distribution
 	for _, l := range s.logits {
-		f := Facts{Mode: l.Mode, Contract: s.contract, Artifact: s.weights.least}
-		if r := logitRule(f); r != nil && l.Mode == Free {
-			list = append(list, distribution{r, fmt.Sprintf("b%02d/decode logits", l.Block), r.logits(f, l.Logits), phaseFree})
+		if d, ok := s.judgeLogits(l); ok {
+			list = append(list, d)
 		}
 	}
 	f := Facts{Mode: Generation, Contract: s.contract, Artifact: s.weights.least}
@@ -203,12 +212,20 @@ func (s *session) notes(t Tokens) []string {
 		notes = append(notes, "the artifact was not made from the bundle's checkpoint: "+strings.Join(other, ", ")+" had another sha256")
 	}
 	if len(s.info.Floors) == 0 && s.contract == generate.Released {
-		notes = append(notes, "uncalibrated: the bundle holds no floors, so the policy's own limits stand")
+		notes = append(notes, "uncalibrated: the bundle holds no floors")
+	}
+	if n := s.countGrown(); n > 0 {
+		notes = append(notes, fmt.Sprintf("%d outputs are judged by what this model makes of rounding: errors of the size that its operations make by themselves grow to a rel-L2 of %s", n, short(s.grown)))
 	}
 	if t.Sampled {
 		notes = append(notes, "tokens were drawn at random in Python; they are not compared")
 	}
 	return notes
+}
+
+// countGrown counts the comparisons whose limits were measured in this run.
+func (s *session) countGrown() int {
+	return count(s.comparisons, func(c *Comparison) bool { return c.Grown > 0 })
 }
 
 // otherSources lists the weight files of the bundle's checkpoint that the artifact

@@ -102,7 +102,7 @@ func (o *observer) compareDistributions(site generate.Site, rows [][]float64, kn
 		return nil
 	}
 	f := Facts{Mode: o.mode, Contract: o.contract, Artifact: o.weights.least}
-	o.logits = append(o.logits, LogitRow{Mode: o.mode, Block: site.Block, Logits: metric.CompareLogits(rows, known, tieGap(f, known))})
+	o.logits = append(o.logits, LogitRow{Mode: o.mode, Block: site.Block, Logits: metric.CompareLogits(rows, known, tieGap(f, known, 0))})
 	return nil
 }
 

@@ -98,8 +98,11 @@ type Comparison struct {
 	Problem string  `json:"problem,omitempty"`
 	Share   float64 `json:"share"` // of the tightest limit
 	Checks  []Check `json:"checks,omitempty"`
-	// Calibrated is true where a measured floor took part in the limits.
+	// Calibrated is true where a floor took part in the limits: one that the bundle
+	// holds, or Grown, the rel-L2 that errors of the size that single operations
+	// make were measured to grow to.
 	Calibrated bool           `json:"calibrated,omitempty"`
+	Grown      float64        `json:"grown,omitempty"`
 	Index      []int          `json:"index,omitempty"` // of the largest error, or of the first NaN or Inf on one side
 	Summary    metric.Summary `json:"summary"`
 

@@ -50,6 +50,9 @@ func Run(ctx context.Context, e generate.Engine, b *golden.Bundle, o Options) (*
 			return nil, fmt.Errorf("%s against %s, %s: %w", o.Engine.Name, o.Name, m, err)
 		}
 	}
+	if err := s.calibrate(ctx); err != nil {
+		return nil, fmt.Errorf("%s against %s, measuring what errors grow to: %w", o.Engine.Name, o.Name, err)
+	}
 	r := s.report()
 	r.Seconds = time.Since(start).Seconds()
 	return r, nil
@@ -76,6 +79,7 @@ type session struct {
 	references    [][]metric.Reference
 	logits        []LogitRow
 	distributions []distribution
+	grown         float64           // largest rel-L2 that the operations' own errors were measured to grow to
 	undecided     bool              // tokens differ, and whether they tie is not recorded
 	results       []generate.Result // of the generation
 	coverage      coverage

@@ -89,7 +89,7 @@ func (s *session) kind(sample, block, position int, got, want int32, seen []int3
 	b, okB := s.sampled(known[row], want, seen)
 	f := Facts{Mode: Generation, Contract: s.contract, Artifact: s.weights.least}
 	switch {
-	case okA && okB && b-a <= tieGap(f, known):
+	case okA && okB && b-a <= tieGap(f, known, s.grown):
 		return tieFlip, b - a
 	case tied:
 		return afterTie, b - a

@@ -60,7 +60,7 @@ func TestUnits(t *testing.T) {
 			Kind: Attention, Attentions: 1, Parts: []string{"msa.v", "msa.attn"}, Inputs: []string{"msa.scores", "msa.qkv", Cache},
 		}},
 		{"layers", "b00/s01/cond/dit.blocks.1.msa.out", Unit{
-			Kind: Chain, Terms: 8 + 8 + 272 + 8 + 4 + 4 + 4 + 8 + 8, Attentions: 1,
+			Kind: Chain, Terms: 8 + 8 + 272 + 8 + 4 + 4 + 4 + 8 + 8, Attentions: 1, Ahead: 8,
 			Parts: []string{"msa.norm", "dit.emb.sinusoid", "dit.emb", "ada.msa_in.shift", "ada.msa_in.scale", "msa.in", "msa.qkv",
 				"msa.q", "msa.q_rot", "msa.k", "msa.k_rot", "msa.scores", "msa.v", "msa.attn", "msa.out"},
 			Inputs: []string{"in", Timesteps, Cache},

@@ -17,6 +17,7 @@ type Unit struct {
 	Parts      []string // paths of its operations, the inputs' first
 	Inputs     []string // recorded paths and External names it is computed from
 	Tensors    []string // modules and tensors that its operations use
+	Ahead      int      // of them, those ahead of an attention's softmax
 }
 
 // Unit resolves the operation of a site. recorded says whether the value of
@@ -54,6 +55,7 @@ func (c *Catalog) extend(u *Unit, op *Op, recorded func(string) bool) {
 	}
 	if op.Kind == Attention {
 		u.Attentions++
+		u.Ahead = len(u.Tensors)
 	}
 	for _, t := range op.Tensors {
 		if !slices.Contains(u.Tensors, t) {

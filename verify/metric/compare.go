@@ -198,7 +198,7 @@ func (acc *Accumulator) Summary() Summary {
 	s.ULP = ULP{
 		N: acc.ulps.total, Max: acc.ulps.max,
 		P50: acc.ulps.percentile(0.5), P99: acc.ulps.percentile(0.99), P999: acc.ulps.percentile(0.999),
-		Over1: acc.ulps.over(1), Over2: acc.ulps.over(2), Over4: acc.ulps.over(4),
+		Over0: acc.ulps.over(0), Over1: acc.ulps.over(1), Over2: acc.ulps.over(2), Over4: acc.ulps.over(4),
 	}
 	s.Column = acc.worstColumn()
 	return s

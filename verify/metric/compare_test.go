@@ -63,7 +63,7 @@ func TestCompareKnownAnswers(t *testing.T) {
 		{
 			name: "a scalar off by one", typ: dtype.F32, shape: tensor.Shape{}, band: Band{0.5, 0.25}, got: []float64{3}, want: []float64{2},
 			summary: Summary{N: 1, Finite: 1, RelL2: 0.5, Cosine: 1, Bias: 0.5, RMS: 2, MaxRef: 2, MaxAbs: Extreme{1, 0, 3, 2}, Differing: 1,
-				ULP:     ULP{N: 1, P50: 1 << 22, P99: 1 << 22, P999: 1 << 22, Max: 1 << 22, Over1: 1, Over2: 1, Over4: 1},
+				ULP:     ULP{N: 1, P50: 1 << 22, P99: 1 << 22, P999: 1 << 22, Max: 1 << 22, Over0: 1, Over1: 1, Over2: 1, Over4: 1},
 				Outside: Outside{Used: Extreme{1, 0, 3, 2}, LeastAtol: 0.5, LeastRtol: 0.25}, Mask: noMask, Column: Column{Share: 1, Offset: 1, SteadyAt: -1}},
 		},
 		{
@@ -71,7 +71,7 @@ func TestCompareKnownAnswers(t *testing.T) {
 			got: []float64{3, 4, 0, 2}, want: []float64{3, 4, 0, -12},
 			summary: Summary{N: 4, Finite: 4, RelL2: 14. / 13, Cosine: 1 / math.Sqrt(29) / 13, Bias: 3.5 / 6.5, RMS: 6.5, MaxRef: 12,
 				MaxAbs: Extreme{14, 3, 2, -12}, Differing: 1, Small: 1,
-				ULP:     ULP{N: 3, P99: 2168455168, P999: 2168455168, Max: 2168455168, Over1: 1, Over2: 1, Over4: 1},
+				ULP:     ULP{N: 3, P99: 2168455168, P999: 2168455168, Max: 2168455168, Over0: 1, Over1: 1, Over2: 1, Over4: 1},
 				Outside: Outside{Count: 1, Used: Extreme{14, 3, 2, -12}, LeastAtol: 14, LeastRtol: 13. / 12}, Mask: noMask,
 				Column: Column{Index: 1, Share: 1, Offset: 1 / math.Sqrt2, SteadyAt: -1}},
 		},

@@ -56,6 +56,25 @@ func Distance(a, e float64, t dtype.Type) int64 {
 	return hi - lo
 }
 
+// Neighbour returns the value of type t next to v, the larger one if up. v is a
+// finite value of t (F16 or BF16); infinity is not crossed.
+func Neighbour(v float64, t dtype.Type, up bool) float64 {
+	code := ordinal(v, t)
+	if up {
+		code++
+	} else {
+		code--
+	}
+	sign := uint16(0)
+	if code < 0 {
+		code, sign = -code, 0x8000
+	}
+	if t == dtype.F16 {
+		return float64(dtype.F16ToFloat32(uint16(min(code, 0x7bff)) | sign))
+	}
+	return float64(dtype.BF16ToFloat32(uint16(min(code, 0x7f7f)) | sign))
+}
+
 // histogram counts non-negative integers: exactly below 1024, in 32 classes per
 // power of two above, so that a percentile is never reported too small and by at
 // most 1/32 too large.

@@ -74,3 +74,17 @@ func TestHistogramNeverUnderstates(t *testing.T) {
 		}
 	}
 }
+
+func TestNeighbour(t *testing.T) {
+	for _, typ := range []dtype.Type{dtype.F16, dtype.BF16} {
+		for _, v := range []float64{0, 1, -1, 0.5, -3.25, 0x1p-14, -0x1p-20, 100} {
+			up, down := Neighbour(v, typ, true), Neighbour(v, typ, false)
+			if !(up > v && down < v) || Distance(up, v, typ) != 1 || Distance(down, v, typ) != 1 {
+				t.Errorf("%v: neighbours of %v are %v and %v", typ, v, down, up)
+			}
+		}
+	}
+	if got := Neighbour(65504, dtype.F16, true); got != 65504 {
+		t.Errorf("above the largest f16 comes %v", got)
+	}
+}

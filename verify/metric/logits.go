@@ -16,6 +16,9 @@ type Logits struct {
 	KLStdErr float64 `json:"kl_stderr"` // of the mean
 	KLP99    float64 `json:"kl_p99"`
 	KLMax    float64 `json:"kl_max"`
+	// Grown is the mean KL that errors of the size that single operations make were
+	// measured to grow to; 0 where that was not measured.
+	Grown float64 `json:"grown,omitempty"`
 	// DeltaP is the largest |p−q| of a row's most probable token.
 	DeltaP float64 `json:"delta_p"`
 	// SameTop1 counts rows whose most probable token is the same; Ties those of

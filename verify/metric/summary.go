@@ -54,6 +54,7 @@ type ULP struct {
 	P99   int64 `json:"p99"`
 	P999  int64 `json:"p999"`
 	Max   int64 `json:"max"`
+	Over0 int64 `json:"over0"` // elements that differ
 	Over1 int64 `json:"over1"` // elements farther apart than 1
 	Over2 int64 `json:"over2"`
 	Over4 int64 `json:"over4"`
