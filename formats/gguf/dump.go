@@ -5,28 +5,37 @@ import (
 	"io"
 	"strings"
 
+	"colakit/internal/anatomy"
 	"colakit/internal/mmap"
 )
 
-// Dump writes an annotated description of the file at path: every part with its
-// offset, size, meaning and whether it is as the format wants it. A damaged file
-// is described as far as it can be read; the error is that of reading or writing,
-// not of the file's damage. Of the data only the padding is read.
-func Dump(out io.Writer, path string) error {
+// Describe describes the file at path: every part with its offset, size, meaning
+// and whether it is as the format wants it. A damaged file is described as far as
+// it can be read; the error is that of reading, not of the file's damage. Of the
+// data only the padding is read.
+func Describe(path string) (*anatomy.Description, error) {
 	m, err := mmap.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
+	var d anatomy.Description
+	if err := mmap.Guard(path, func() error { dissect(&d, m.Bytes()); return nil }); err != nil {
+		return nil, err
+	}
+	return &d, nil
+}
+
+// Dump writes what Describe finds.
+func Dump(out io.Writer, path string) error {
+	d, err := Describe(path)
 	if err != nil {
 		return err
 	}
-	defer m.Close()
-	var b strings.Builder
-	if err := mmap.Guard(path, func() error { dump(&b, m.Bytes()); return nil }); err != nil {
-		return err
-	}
-	_, err = io.WriteString(out, b.String())
-	return err
+	return d.Write(out)
 }
 
-func dump(out *strings.Builder, file []byte) {
+func dissect(out *anatomy.Description, file []byte) {
 	d := dumper{out: out, file: file, scanner: newScanner(file)}
 	h := d.header()
 	d.contents = newContents(h)
@@ -36,7 +45,7 @@ func dump(out *strings.Builder, file []byte) {
 }
 
 type dumper struct {
-	out      *strings.Builder
+	out      *anatomy.Description
 	file     []byte
 	scanner  *scanner
 	contents *contents
@@ -44,35 +53,22 @@ type dumper struct {
 	broken   []bool   // whether an info is
 }
 
-// line writes one part: where it is, what it is, and what is wrong with it.
-func (d *dumper) line(offset, bytes int64, what string, err error) {
-	fmt.Fprintf(d.out, "%12d %12d  %s", offset, bytes, what)
-	if err != nil {
-		fmt.Fprintf(d.out, "  ✗ %v", err)
-	}
-	d.out.WriteByte('\n')
-}
-
 // record writes a line for what the scanner has read since at.
 func (d *dumper) record(at int, what string, err error) {
-	d.line(int64(at), int64(d.scanner.at-at), what, err)
-}
-
-func (d *dumper) title(format string, args ...any) {
-	fmt.Fprintf(d.out, format+"\n", args...)
+	d.out.Part(int64(at), int64(d.scanner.at-at), what, err)
 }
 
 func (d *dumper) header() header {
-	d.title("header: offset, bytes, meaning")
+	d.out.Title("header", "offset, bytes, meaning")
 	h, err := d.scanner.header()
 	if err != nil {
-		d.line(0, int64(min(len(d.file), headerBytes)), fmt.Sprintf("% x", d.file[:min(len(d.file), headerBytes)]), err)
+		d.out.Part(0, int64(min(len(d.file), headerBytes)), fmt.Sprintf("% x", d.file[:min(len(d.file), headerBytes)]), err)
 		return header{}
 	}
-	d.line(0, 4, fmt.Sprintf("magic %q", magic), nil)
-	d.line(4, 4, fmt.Sprintf("version %d", h.version), nil)
-	d.line(8, 8, fmt.Sprintf("%d tensors", h.tensors), nil)
-	d.line(16, 8, fmt.Sprintf("%d keys", h.keys), nil)
+	d.out.Part(0, 4, fmt.Sprintf("magic %q", magic), nil)
+	d.out.Part(4, 4, fmt.Sprintf("version %d", h.version), nil)
+	d.out.Part(8, 8, fmt.Sprintf("%d tensors", h.tensors), nil)
+	d.out.Part(16, 8, fmt.Sprintf("%d keys", h.keys), nil)
 	return h
 }
 
@@ -80,7 +76,7 @@ func (d *dumper) metadata(keys int) {
 	if d.scanner.lost {
 		return
 	}
-	d.title("metadata: offset, bytes, type, key, value")
+	d.out.Title("metadata", "offset, bytes, type, key, value")
 	for range keys {
 		at := d.scanner.at
 		kv, err := d.scanner.keyValue()
@@ -96,7 +92,7 @@ func (d *dumper) metadata(keys int) {
 	var err error
 	if d.contents.alignment, err = d.contents.metadata.alignment(); err != nil {
 		d.contents.alignment = defaultAlignment
-		d.title("✗ %v; going on with %d", err, defaultAlignment)
+		d.out.Problem("%v; going on with %d", err, defaultAlignment)
 	}
 }
 
@@ -104,7 +100,7 @@ func (d *dumper) infos(tensors int) {
 	if d.scanner.lost {
 		return
 	}
-	d.title("infos: offset, bytes, type, shape, name, offset in the data")
+	d.out.Title("infos", "offset, bytes, type, shape, name, offset in the data")
 	for range tensors {
 		at := d.scanner.at
 		e, offset, err := d.scanner.info()
@@ -128,7 +124,7 @@ func (d *dumper) data() {
 	}
 	d.contents.endHeader(int64(d.scanner.at))
 	at := d.contents.placer(int64(len(d.file)))
-	d.title("data: offset, bytes, type, shape, name")
+	d.out.Title("data", "offset, bytes, type, shape, name")
 	sure := true // of where the tensor before ends
 	for i, e := range d.contents.entries {
 		before := at.end
@@ -139,18 +135,18 @@ func (d *dumper) data() {
 		if err == nil {
 			d.padding(before, e.Offset)
 		}
-		d.line(e.Offset, e.Bytes, describe(e), err)
+		d.out.Part(e.Offset, e.Bytes, describe(e), err)
 		sure = err == nil && !d.broken[i]
 	}
 	if sure {
 		d.padding(at.end, min(alignUp(at.end, at.alignment), at.fileSize))
-		d.line(at.fileSize, 0, "end", at.finish())
+		d.out.Part(at.fileSize, 0, "end", at.finish())
 	}
 }
 
 func (d *dumper) padding(from, to int64) {
 	if from < to {
-		d.line(from, to-from, "padding", checkPadding(d.file, from, to))
+		d.out.Part(from, to-from, "padding", checkPadding(d.file, from, to))
 	}
 }
 

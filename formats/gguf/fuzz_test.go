@@ -3,10 +3,10 @@ package gguf
 import (
 	"bytes"
 	"errors"
-	"strings"
 	"testing"
 
 	"colakit/formats/tensor"
+	"colakit/internal/anatomy"
 )
 
 // FuzzParse: whatever the bytes, the reader and the dump end without a crash, an
@@ -18,8 +18,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(newSketch().bytes())
 	f.Add([]byte(magic))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		var out strings.Builder
-		dump(&out, data)
+		dissect(&anatomy.Description{}, data)
 		file, err := Parse(data)
 		if err != nil {
 			if !errors.Is(err, tensor.ErrDamaged) && !errors.Is(err, ErrUnsupported) {

@@ -131,18 +131,29 @@ func (s *scanner) metadata() (map[string]string, error) {
 	})
 }
 
-var fields = [...]string{"dtype", "shape", "data_offsets"}
+var fieldNames = [...]string{"dtype", "shape", "data_offsets"}
 
 // entry reads the description of the tensor called name.
 func (s *scanner) entry(name string) (entry, error) {
 	e := entry{desc: tensor.Desc{Name: name}}
-	var dims, offsets []int64
+	dims, offsets, err := s.fields(&e)
+	if err == nil {
+		err = e.resolve(dims, offsets)
+	}
+	if err != nil {
+		return e, fmt.Errorf("tensor %q: %w", name, err)
+	}
+	return e, nil
+}
+
+// fields reads the object that describes e, and does not say yet what it means.
+func (s *scanner) fields(e *entry) (dims, offsets []int64, err error) {
 	if s.peek() != '{' {
-		return e, fmt.Errorf("tensor %q: %w", name, ErrEntry)
+		return nil, nil, ErrEntry
 	}
 	seen := 0
-	err := s.object(func(key string) (err error) {
-		field := slices.Index(fields[:], key)
+	err = s.object(func(key string) (err error) {
+		field := slices.Index(fieldNames[:], key)
 		switch {
 		case field < 0:
 			return fmt.Errorf("key %q: %w", key, ErrEntry)
@@ -163,13 +174,7 @@ func (s *scanner) entry(name string) (entry, error) {
 	if err == nil && seen != 1|2|4 {
 		err = ErrEntry
 	}
-	if err == nil {
-		err = e.resolve(dims, offsets)
-	}
-	if err != nil {
-		return e, fmt.Errorf("tensor %q: %w", name, err)
-	}
-	return e, nil
+	return dims, offsets, err
 }
 
 // resolve fills e from its parsed fields and checks that they agree.

@@ -12,6 +12,7 @@ import (
 
 	"colakit/formats/dtype"
 	"colakit/formats/tensor"
+	"colakit/internal/anatomy"
 )
 
 // file puts the header's length before it and size zeros of data after it.
@@ -243,7 +244,12 @@ func FuzzParse(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
+		var d anatomy.Description
+		describe(&d, raw)
 		file, err := Parse(raw)
+		if shown := damaged(&d); shown != (err != nil) {
+			t.Fatalf("the description shows damage: %v; the reader says %v", shown, err)
+		}
 		if err != nil {
 			if !errors.Is(err, tensor.ErrDamaged) {
 				t.Fatalf("not called damage: %v", err)
