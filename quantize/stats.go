@@ -26,57 +26,68 @@ func Describe(data []byte, t dtype.Type) (Statistics, error) {
 	if !t.Float() || len(data)%t.Size() != 0 {
 		return Statistics{}, fmt.Errorf("%d bytes are no elements of type %v", len(data), t)
 	}
-	o := observation{Statistics: Statistics{FirstBad: -1, Min: math.Inf(1), Max: math.Inf(-1)}}
+	o := NewObserver()
 	var values [blockElements]float64
 	for size := t.Size(); len(data) > 0; {
 		n := min(blockElements, len(data)/size)
 		if err := dtype.Float64s(values[:n], data[:n*size], t); err != nil {
 			return Statistics{}, err
 		}
-		o.see(values[:n])
+		o.See(values[:n])
 		data = data[n*size:]
 	}
-	return o.settle(), nil
+	return o.Statistics(), nil
 }
 
-type observation struct {
-	Statistics
+// Observer collects the statistics of a tensor's elements, which it is shown in
+// order, some at a time.
+type Observer struct {
+	seen         Statistics
 	sum, squares float64
 }
 
-func (o *observation) see(x []float64) {
+// NewObserver returns an Observer that has seen nothing.
+func NewObserver() *Observer {
+	return &Observer{seen: Statistics{FirstBad: -1, Min: math.Inf(1), Max: math.Inf(-1)}}
+}
+
+// See adds the elements that follow.
+func (o *Observer) See(x []float64) {
+	s := &o.seen
 	for i, v := range x {
 		if v-v != 0 { // NaN and Inf
-			o.seeBad(v, o.Elements+int64(i))
+			o.seeBad(v, s.Elements+int64(i))
 			continue
 		}
 		if v == 0 {
-			o.Zero++
+			s.Zero++
 		}
-		o.Min, o.Max = math.Min(o.Min, v), math.Max(o.Max, v)
+		s.Min, s.Max = math.Min(s.Min, v), math.Max(s.Max, v)
 		o.sum += v
 		o.squares += float64(v * v)
 	}
-	o.Elements += int64(len(x))
+	s.Elements += int64(len(x))
 }
 
-func (o *observation) seeBad(v float64, index int64) {
-	if o.FirstBad < 0 {
-		o.FirstBad = index
+func (o *Observer) seeBad(v float64, index int64) {
+	if o.seen.FirstBad < 0 {
+		o.seen.FirstBad = index
 	}
 	if math.IsNaN(v) {
-		o.NaN++
+		o.seen.NaN++
 	} else {
-		o.Inf++
+		o.seen.Inf++
 	}
 }
 
-func (o *observation) settle() Statistics {
-	n := float64(o.Elements - o.NaN - o.Inf)
+// Statistics returns those of all elements that were seen.
+func (o *Observer) Statistics() Statistics {
+	s := o.seen
+	n := float64(s.Elements - s.NaN - s.Inf)
 	if n == 0 {
-		o.Min, o.Max = 0, 0
-		return o.Statistics
+		s.Min, s.Max = 0, 0
+		return s
 	}
-	o.Mean, o.RMS = o.sum/n, math.Sqrt(o.squares/n)
-	return o.Statistics
+	s.Mean, s.RMS = o.sum/n, math.Sqrt(o.squares/n)
+	return s
 }
