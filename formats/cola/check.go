@@ -31,8 +31,9 @@ type CheckOptions struct {
 	// is called by one worker at a time.
 	Progress func(done, total int64)
 
-	// Values, if set, is given every chunk of every tensor, by several workers
-	// at once, while it is in the processor's caches.
+	// Values, if set, is given every chunk of every tensor, those of scales too,
+	// by several workers at once, while it is in the processor's caches.
+	// Entry.ChunkType says what it holds.
 	Values func(tensor, chunk int, data []byte)
 }
 
@@ -42,7 +43,7 @@ type CheckOptions struct {
 func (f *File) Check(ctx context.Context, o CheckOptions) ([]Damage, error) {
 	c := checker{file: f, options: o}
 	for i, e := range f.index.tensors {
-		c.total += e.Bytes
+		c.total += e.stored()
 		c.addTasks(i, e)
 	}
 	c.checkSections()
@@ -103,20 +104,20 @@ func (c *checker) run(ctx context.Context) {
 func (c *checker) perform(t task) {
 	f := c.file
 	e := f.index.tensors[t.tensor]
-	from, to := int64(0), e.Bytes
+	offset, bytes := e.Offset, e.stored()
 	verify := func() error { return c.verifyWhole(t.tensor) }
 	if t.chunk != whole {
-		from, to = chunkBounds(e.Bytes, t.chunk)
+		offset, bytes = e.span(t.chunk)
 		verify = func() error { return c.verifyChunk(t) }
 	}
 	err := f.guard(verify)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err != nil {
-		c.damage = append(c.damage, Damage{Tensor: e.Name, Chunk: t.chunk, Offset: e.Offset + from, Bytes: to - from, Err: err})
+		c.damage = append(c.damage, Damage{Tensor: e.Name, Chunk: t.chunk, Offset: offset, Bytes: bytes, Err: err})
 	}
-	c.done += to - from
-	if c.options.Progress != nil && to > from {
+	c.done += bytes
+	if c.options.Progress != nil && bytes > 0 {
 		c.options.Progress(c.done, c.total)
 	}
 }
@@ -158,8 +159,10 @@ func (c *checker) checkSections() {
 func (c *checker) checkAllPadding() {
 	x, end := c.file.index, int64(superblockBytes)
 	for _, e := range x.tensors {
-		c.checkPadding(end, e.Offset)
-		end = e.Offset + e.Bytes
+		for _, r := range e.regions() {
+			c.checkPadding(end, r.offset)
+			end = r.offset + r.bytes
+		}
 	}
 	for _, s := range x.sections {
 		c.checkPadding(end, s.Offset)

@@ -5,8 +5,12 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"colakit/formats/dtype"
 	"colakit/formats/tensor"
 )
 
@@ -27,7 +31,11 @@ func findDamage(t *testing.T, data []byte) []Damage {
 // TestEveryBitFlip flips every single bit of a file: each is found, as damage,
 // and those in a tensor's data are attributed to it.
 func TestEveryBitFlip(t *testing.T) {
-	sound := write(t, small(), sampleMeta)
+	t.Run("version 1", func(t *testing.T) { flipEveryBit(t, write(t, small(), sampleMeta)) })
+	t.Run("version 2", func(t *testing.T) { flipEveryBit(t, write(t, quantized(), sampleMeta)) })
+}
+
+func flipEveryBit(t *testing.T, sound []byte) {
 	entries := mustParse(t, sound).Entries()
 	data := slices.Clone(sound)
 	for bit := range 8 * len(data) {
@@ -36,8 +44,8 @@ func TestEveryBitFlip(t *testing.T) {
 		if len(damage) != 1 || !errors.Is(damage[0].Err, tensor.ErrDamaged) {
 			t.Fatalf("bit %d of byte %d: damage %v, want one that wraps ErrDamaged", bit%8, bit/8, damage)
 		}
-		if want := owner(entries, int64(bit/8)); damage[0].Tensor != want || want != "" && damage[0].Chunk != 0 {
-			t.Fatalf("byte %d: attributed to tensor %q chunk %d, is in %q", bit/8, damage[0].Tensor, damage[0].Chunk, want)
+		if want, chunk := owner(entries, int64(bit/8)); damage[0].Tensor != want || damage[0].Chunk != chunk {
+			t.Fatalf("byte %d: attributed to tensor %q chunk %d, is in %q chunk %d", bit/8, damage[0].Tensor, damage[0].Chunk, want, chunk)
 		}
 		data[bit/8] ^= 1 << (bit % 8)
 	}
@@ -46,18 +54,27 @@ func TestEveryBitFlip(t *testing.T) {
 	}
 }
 
-func owner(entries []Entry, offset int64) string {
+// owner returns whose byte that is: chunk 0 of a tensor, chunk 1 where it is one
+// of its scales, or nobody's.
+func owner(entries []Entry, offset int64) (name string, chunk int) {
 	for _, e := range entries {
-		if offset >= e.Offset && offset < e.Offset+e.Bytes {
-			return e.Name
+		for i, r := range e.regions() {
+			if offset >= r.offset && offset < r.offset+r.bytes {
+				return e.Name, i
+			}
 		}
 	}
-	return ""
+	return "", -1
 }
 
 // TestEveryLength cuts a file at every length, and appends to it.
 func TestEveryLength(t *testing.T) {
-	data := write(t, small(), sampleMeta)
+	for _, views := range [][]tensor.View{small(), quantized()} {
+		cutEverywhere(t, write(t, views, sampleMeta))
+	}
+}
+
+func cutEverywhere(t *testing.T, data []byte) {
 	for n := range len(data) {
 		if _, err := parse("test.cola", data[:n:n]); !errors.Is(err, tensor.ErrDamaged) {
 			t.Fatalf("cut to %d of %d bytes: %v", n, len(data), err)
@@ -128,6 +145,29 @@ func TestCheckReportsEverything(t *testing.T) {
 	}
 }
 
+// TestCheckFindsScales damages codes and scales of the second chunks.
+func TestCheckFindsScales(t *testing.T) {
+	data := write(t, manyRows(), sampleMeta)
+	e := mustParse(t, data).Entries()
+	codes, _ := e[0].span(1)
+	scales, _ := e[1].span(e[1].Chunks() - 1)
+	data[codes+7] ^= 4
+	data[scales+3] ^= 4
+	f := mustParse(t, data)
+	damage, err := f.Check(context.Background(), CheckOptions{Jobs: 2})
+	if err != nil || len(damage) != 2 {
+		t.Fatalf("%v, damage %v, want 2", err, damage)
+	}
+	for i, want := range []string{`"dit.long": checksum does not match: chunk 1 of 2`, `"dit.short": checksum does not match: scales, chunk 1 of 2`} {
+		if !strings.Contains(damage[i].Err.Error(), want) {
+			t.Errorf("%v does not say %q", damage[i].Err, want)
+		}
+	}
+	if _, err := f.Read("dit.short"); !errors.Is(err, ErrSum) {
+		t.Errorf("reading a tensor with damaged scales: %v", err)
+	}
+}
+
 func TestCheckGivesValues(t *testing.T) {
 	f := mustParse(t, write(t, large(), sampleMeta))
 	seen := map[[2]int]int{}
@@ -136,6 +176,25 @@ func TestCheckGivesValues(t *testing.T) {
 	}})
 	if err != nil || len(seen) != 7 || seen[[2]int{3, 2}] != 12 {
 		t.Errorf("%v, chunks %v", err, seen)
+	}
+}
+
+// TestCheckGivesScales tells codes and scales apart.
+func TestCheckGivesScales(t *testing.T) {
+	f := mustParse(t, write(t, manyRows(), sampleMeta))
+	bytes := map[dtype.Type]int64{}
+	var total int64
+	_, err := f.Check(context.Background(), CheckOptions{Jobs: 1, Values: func(tensor, chunk int, data []byte) {
+		e := f.Entries()[tensor]
+		bytes[e.ChunkType(chunk)] += int64(len(data))
+		if int64(len(data)) != e.ChunkBytes(chunk) {
+			t.Errorf("%s: %d bytes of chunk %d, want %d", e.Name, len(data), chunk, e.ChunkBytes(chunk))
+		}
+	}, Progress: func(done, all int64) { total = all - done }})
+	const short = ChunkBytes/4 + 1
+	want := map[dtype.Type]int64{dtype.I8: 5000*1024 + short, dtype.F16: 5000 * 1024 / 64 * 2, dtype.F32: 4*short + 64}
+	if diff := cmp.Diff(want, bytes); err != nil || diff != "" || total != 0 {
+		t.Errorf("%v, %d bytes left, by type (-want +got)\n%s", err, total, diff)
 	}
 }
 

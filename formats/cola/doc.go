@@ -13,9 +13,10 @@
 //	index         JSON lines, to the last byte of the file
 //
 // Each part starts at the first multiple of its alignment behind the part before
-// it. The alignment is 4096 for a tensor of 65536 bytes or more, and 64 for
-// every other tensor, the sections and the index. So sizes and order determine
-// all offsets: there are no holes, no overlaps, and nothing follows the index.
+// it. The alignment is 4096 for a tensor's data of 65536 bytes or more, and 64 for
+// that of every other tensor, the sections and the index. The scales of a quantised
+// tensor are a part of their own right behind its data, aligned by their size in
+// the same way. So sizes and order determine all offsets: there are no holes, no overlaps, and nothing follows the index.
 // The bytes between two parts are padding and are zero.
 //
 // # Superblock
@@ -50,7 +51,25 @@
 // most 1048576, then sections. A tensor's name is 1 to 512 bytes of UTF-8
 // without control characters and occurs once. Its shape has at most 8
 // dimensions, none negative, row-major; the empty shape is a scalar. Bytes is
-// the product of the shape and the size of the type: f32, f16 or bf16.
+// the product of the shape and the size of the type: f32, f16, bf16 or, since
+// version 2, i8.
+//
+// # Quantised tensors
+//
+// A tensor of type i8 has scales, and no other has. It is a matrix: its shape has
+// two dimensions, rows and columns, the columns at most 4194304. Each row is cut
+// into groups of 32, 64 or 128 elements, the last one shorter where they do not
+// divide it, or is one group as a whole, and every group has a scale of type f32 or
+// f16: [rows, groups of a row], row-major. An element's value is its code times the
+// scale of its group, rounded once to f32. The line of such a tensor says so between
+// bytes and blake3, group 0 for whole rows:
+//
+//	{"tensor":…,"type":"i8","shape":[3,40],"offset":128,"bytes":120,"scales":{"group":0,"type":"f32","offset":256,"bytes":12},"blake3":"…"}
+//
+// # Version
+//
+// A file is written in the oldest version that has all it holds: in version 1
+// without i8 tensors, whose bytes did so not change when version 2 came.
 //
 // # Sections
 //
@@ -67,7 +86,11 @@
 //
 // # Checksums
 //
-// A tensor's data is cut into chunks of 4 MiB, the last one shorter. The section
+// A tensor's data is cut into chunks of 4 MiB, the last one shorter. The codes of
+// a quantised tensor are cut between rows: into chunks of as many whole rows as have
+// at most 4 MiB of codes and at most 4 MiB of scales; the last chunk may have fewer.
+// Its scales are cut at the same rows, so that rows can be written when they are
+// quantised; chunks of the scales come behind all those of the codes. The section
 // sums holds the BLAKE3 of every chunk, 32 bytes each, by tensor and chunk. A
 // tensor's "blake3" is the BLAKE3 of its chunks' sums, one after the other; a
 // section's is that of its bytes. One tensor can so be verified without reading
@@ -94,6 +117,8 @@ type Version uint32
 const (
 	// V1 has f32, f16 and bf16 tensors.
 	V1 Version = 1
+	// V2 has i8 tensors with scales.
+	V2 Version = 2
 
-	newest = V1
+	newest = V2
 )

@@ -1,78 +1,74 @@
 package cola
 
 import (
+	"cmp"
 	"fmt"
 	"io"
-	"strings"
 
+	"colakit/internal/anatomy"
 	"colakit/internal/blake3"
 	"colakit/internal/mmap"
 )
 
-// Dump writes an annotated description of the file at path: every part with its
-// offset, size, meaning and whether it is as the format wants it. A damaged file
-// is described as far as it can be read; the error is that of reading or writing,
-// not of the file's damage. All checksums are computed.
-func Dump(out io.Writer, path string) error {
+// Describe describes the file at path: every part with its offset, size, meaning
+// and whether it is as the format wants it. A damaged file is described as far as
+// it can be read; the error is that of reading, not of the file's damage. All
+// checksums are computed.
+func Describe(path string) (*anatomy.Description, error) {
 	m, err := mmap.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
+	var d anatomy.Description
+	if err := mmap.Guard(path, func() error { describe(&d, m.Bytes()); return nil }); err != nil {
+		return nil, err
+	}
+	return &d, nil
+}
+
+// Dump writes what Describe finds.
+func Dump(out io.Writer, path string) error {
+	d, err := Describe(path)
 	if err != nil {
 		return err
 	}
-	defer m.Close()
-	var b strings.Builder
-	if err := mmap.Guard(path, func() error { dump(&b, m.Bytes()); return nil }); err != nil {
-		return err
-	}
-	_, err = io.WriteString(out, b.String())
-	return err
+	return d.Write(out)
 }
 
-func dump(out *strings.Builder, data []byte) {
+func describe(out *anatomy.Description, data []byte) {
 	d := dumper{out: out, file: &File{name: "dump", data: data}}
 	d.superblock()
 	d.indexAndParts()
 }
 
 type dumper struct {
-	out  *strings.Builder
+	out  *anatomy.Description
 	file *File
 	end  int64 // of the part before
 }
 
-// line writes one part: where it is, what it is, and what is wrong with it.
-func (d *dumper) line(offset, bytes int64, what string, err error) {
-	fmt.Fprintf(d.out, "%12d %12d  %s", offset, bytes, what)
-	if err != nil {
-		fmt.Fprintf(d.out, "  ✗ %v", err)
-	}
-	d.out.WriteByte('\n')
-}
-
-func (d *dumper) title(format string, args ...any) {
-	fmt.Fprintf(d.out, format+"\n", args...)
-}
-
 func (d *dumper) superblock() {
 	data := d.file.data
-	d.title("superblock: offset, bytes, meaning")
+	d.out.Title("superblock", "offset, bytes, meaning")
 	_, err := decodeSuperblock(data, int64(len(data)))
 	if len(data) < superblockBytes {
-		d.line(0, int64(len(data)), "cut short", err)
+		d.out.Part(0, int64(len(data)), "cut short", err)
 		return
 	}
 	super := rawSuperblock(data)
 	d.file.super = super
-	d.line(0, int64(len(magic)), fmt.Sprintf("magic %q", data[:len(magic)]), nil)
-	d.line(versionAt, 4, fmt.Sprintf("version %d", super.version), nil)
-	d.line(flagsAt, 4, fmt.Sprintf("flags % x", data[flagsAt:fileSizeAt]), nil)
-	d.line(fileSizeAt, 8, fmt.Sprintf("file size %d", super.fileSize), nil)
-	d.line(indexOffsetAt, 8, fmt.Sprintf("index offset %d", super.indexOffset), nil)
-	d.line(indexBytesAt, 8, fmt.Sprintf("index bytes %d", super.indexBytes), nil)
-	d.line(reservedAt, indexSumAt-reservedAt, "reserved", nil)
-	d.line(indexSumAt, int64(sumBytes), fmt.Sprintf("index BLAKE3 %v", super.indexSum), nil)
-	d.line(rootAt, int64(sumBytes), fmt.Sprintf("root %v", super.root), nil)
+	d.out.Part(0, int64(len(magic)), fmt.Sprintf("magic %q", data[:len(magic)]), nil)
+	d.out.Part(versionAt, 4, fmt.Sprintf("version %d", super.version), nil)
+	d.out.Part(flagsAt, 4, fmt.Sprintf("flags % x", data[flagsAt:fileSizeAt]), nil)
+	d.out.Part(fileSizeAt, 8, fmt.Sprintf("file size %d", super.fileSize), nil)
+	d.out.Part(indexOffsetAt, 8, fmt.Sprintf("index offset %d", super.indexOffset), nil)
+	d.out.Part(indexBytesAt, 8, fmt.Sprintf("index bytes %d", super.indexBytes), nil)
+	d.out.Part(reservedAt, indexSumAt-reservedAt, "reserved", nil)
+	d.out.Part(indexSumAt, int64(sumBytes), fmt.Sprintf("index BLAKE3 %v", super.indexSum), nil)
+	d.out.Part(rootAt, int64(sumBytes), fmt.Sprintf("root %v", super.root), nil)
 	if err != nil {
-		d.title("✗ %v", err)
+		d.out.Problem("%v", err)
 	}
 }
 
@@ -84,9 +80,9 @@ func (d *dumper) part(offset, bytes int64, what string, err error) {
 		if !zero(gap) {
 			damage = ErrPadding
 		}
-		d.line(d.end, int64(len(gap)), "padding", damage)
+		d.out.Part(d.end, int64(len(gap)), "padding", damage)
 	}
-	d.line(offset, bytes, what, err)
+	d.out.Part(offset, bytes, what, err)
 	d.end = offset + bytes
 }
 
@@ -99,7 +95,7 @@ func (d *dumper) indexAndParts() {
 	d.end = superblockBytes
 	raw, ok := f.part(f.super.indexOffset, f.super.indexBytes)
 	if !ok || len(raw) == 0 {
-		d.title("✗ the index is not in the file: %d bytes at %d of %d", f.super.indexBytes, f.super.indexOffset, len(f.data))
+		d.out.Problem("the index is not in the file: %d bytes at %d of %d", f.super.indexBytes, f.super.indexOffset, len(f.data))
 		return
 	}
 	var damage error
@@ -108,25 +104,37 @@ func (d *dumper) indexAndParts() {
 	}
 	x, err := decodeIndex(raw)
 	if err == nil {
-		err = x.validate(f.super.indexOffset)
+		err = x.validate(f.super.version, f.super.indexOffset)
 	}
 	d.tensors(x)
 	d.sections(x)
-	d.title("index")
+	d.out.Title("index", "")
 	d.part(f.super.indexOffset, f.super.indexBytes,
 		fmt.Sprintf("%d tensors, %d sections", len(x.tensors), len(x.sections)), damage)
 	if err != nil {
-		d.title("✗ %v", err)
+		d.out.Problem("%v", err)
 	}
 }
 
 func (d *dumper) tensors(x index) {
-	d.title("tensors: offset, bytes, type, shape, name")
-	sums := d.sums(x)
+	d.out.Title("tensors", "offset, bytes, type, shape, name")
+	rest := d.sums(x)
 	for _, e := range x.tensors {
-		what := fmt.Sprintf("%-4v %-14v %s", e.Type, e.Shape, e.Name)
-		d.part(e.Offset, e.Bytes, what, d.damageOf(e, &sums))
+		sums, err := d.sumsOf(e, &rest)
+		n := min(e.DataChunks()*sumBytes, len(sums))
+		d.part(e.Offset, e.Bytes, fmt.Sprintf("%-4v %-14v %s", e.Type, e.Shape, e.Name), cmp.Or(err, d.damageOf(e.data(), sums[:n])))
+		if e.Scales != nil {
+			d.scales(e, cmp.Or(err, d.damageOf(e.scales(), sums[n:])))
+		}
 	}
+}
+
+func (d *dumper) scales(e Entry, err error) {
+	each := "row"
+	if e.Scales.Group != 0 {
+		each = fmt.Sprintf("%d", e.Scales.Group)
+	}
+	d.part(e.Scales.Offset, e.Scales.Bytes, fmt.Sprintf("%-4v for every %-5s scales of %s", e.Scales.Type, each, e.Name), err)
 }
 
 // sums returns the bytes of the section of that name, as far as they are there.
@@ -139,32 +147,39 @@ func (d *dumper) sums(x index) []byte {
 	return nil
 }
 
-// damageOf verifies a tensor, and moves rest behind the sums of its chunks.
-func (d *dumper) damageOf(e Entry, rest *[]byte) error {
-	data, ok := d.file.part(e.Offset, e.Bytes)
-	if !ok {
-		return ErrBounds
+// sumsOf returns the sums of a tensor's chunks, verified, and moves rest behind
+// them. There are none with an error.
+func (d *dumper) sumsOf(e Entry, rest *[]byte) ([]byte, error) {
+	for _, r := range e.regions() {
+		if _, ok := d.file.part(r.offset, r.bytes); !ok {
+			return nil, ErrBounds
+		}
 	}
 	n := e.Chunks() * sumBytes
 	if n > len(*rest) {
-		return fmt.Errorf("%w: the sums of its chunks are missing", ErrSum)
+		return nil, fmt.Errorf("%w: the sums of its chunks are missing", ErrSum)
 	}
-	want := (*rest)[:n]
+	sums := (*rest)[:n]
 	*rest = (*rest)[n:]
-	if tensorSum(want) != e.Sum {
-		return fmt.Errorf("%w: the sums of its chunks do not give its own", ErrSum)
+	if tensorSum(sums) != e.Sum {
+		return nil, fmt.Errorf("%w: the sums of its chunks do not give its own", ErrSum)
 	}
-	for c := range e.Chunks() {
-		from, to := chunkBounds(e.Bytes, c)
-		if blake3.Of(data[from:to]) != blake3.Sum(want[c*sumBytes:]) {
-			return fmt.Errorf("%w: chunk %d of %d", ErrSum, c, e.Chunks())
+	return sums, nil
+}
+
+// damageOf verifies the chunks of a region by their sums.
+func (d *dumper) damageOf(r region, sums []byte) error {
+	for c := range len(sums) / sumBytes {
+		data, ok := d.file.part(r.span(c))
+		if !ok || blake3.Of(data) != blake3.Sum(sums[c*sumBytes:]) {
+			return fmt.Errorf("%w: chunk %d of %d", ErrSum, c, r.chunks())
 		}
 	}
 	return nil
 }
 
 func (d *dumper) sections(x index) {
-	d.title("sections: offset, bytes, name")
+	d.out.Title("sections", "offset, bytes, name")
 	for _, s := range x.sections {
 		var damage error
 		if data, ok := d.file.part(s.Offset, s.Bytes); !ok {

@@ -29,20 +29,33 @@ func TestDump(t *testing.T) {
 		"headless":   func(b []byte) []byte { return b[:100] },
 		"empty":      func(b []byte) []byte { return nil },
 	} {
-		var out strings.Builder
-		if err := Dump(&out, save(t, change(write(t, small(), sampleMeta)))); err != nil {
-			t.Errorf("%s: %v", name, err)
+		checkDump(t, name, change(write(t, small(), sampleMeta)))
+	}
+	for name, change := range map[string]func([]byte) []byte{
+		"scaled":        func(b []byte) []byte { return b },
+		"scaled-codes":  flip(390),
+		"scaled-scales": flip(580),
+		"scaled-index":  func(b []byte) []byte { return forge(b, `"group":32`, `"group":33`) },
+	} {
+		checkDump(t, name, change(write(t, quantized(), sampleMeta)))
+	}
+}
+
+func checkDump(t *testing.T, name string, data []byte) {
+	t.Helper()
+	var out strings.Builder
+	if err := Dump(&out, save(t, data)); err != nil {
+		t.Errorf("%s: %v", name, err)
+	}
+	golden := filepath.Join("testdata", "dump-"+name+".txt")
+	if *update {
+		if err := os.WriteFile(golden, []byte(out.String()), 0o644); err != nil {
+			t.Fatal(err)
 		}
-		golden := filepath.Join("testdata", "dump-"+name+".txt")
-		if *update {
-			if err := os.WriteFile(golden, []byte(out.String()), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(golden)
-		if diff := cmp.Diff(string(want), out.String()); err != nil || diff != "" {
-			t.Errorf("%s: %v; run the test with -update if this is meant (-want +got)\n%s", name, err, diff)
-		}
+	}
+	want, err := os.ReadFile(golden)
+	if diff := cmp.Diff(string(want), out.String()); err != nil || diff != "" {
+		t.Errorf("%s: %v; run the test with -update if this is meant (-want +got)\n%s", name, err, diff)
 	}
 }
 

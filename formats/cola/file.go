@@ -75,7 +75,7 @@ func (f *File) decode() (err error) {
 	if f.index, err = decodeIndex(raw); err != nil {
 		return err
 	}
-	if err := f.index.validate(f.super.indexOffset); err != nil {
+	if err := f.index.validate(f.super.version, f.super.indexOffset); err != nil {
 		return err
 	}
 	f.number()
@@ -157,7 +157,11 @@ func (f *File) find(name string) (int, error) {
 
 func (f *File) view(i int) tensor.View {
 	e := f.index.tensors[i]
-	return tensor.View{Desc: e.Desc(), Data: f.bytes(e.Offset, e.Bytes)}
+	v := tensor.View{Desc: e.Desc(), Data: f.bytes(e.Offset, e.Bytes)}
+	if e.Scales != nil {
+		v.Scales = f.bytes(e.Scales.Offset, e.Scales.Bytes)
+	}
+	return v
 }
 
 // Meta returns what the file holds beside its tensors, verified.

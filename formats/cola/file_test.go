@@ -26,14 +26,14 @@ func mustParse(t testing.TB, data []byte) *File {
 }
 
 func TestRoundTrip(t *testing.T) {
-	for _, views := range [][]tensor.View{nil, small(), large()} {
+	for _, views := range [][]tensor.View{nil, small(), large(), quantized(), manyRows()} {
 		f := mustParse(t, write(t, views, sampleMeta))
 		if diff := cmp.Diff(descs(views), f.Descs(), cmp.Comparer(tensor.Shape.Equal)); diff != "" && views != nil {
 			t.Error("descriptions (-written +read)", diff)
 		}
 		for _, want := range views {
 			got, err := f.Read(want.Name)
-			if err != nil || !bytes.Equal(got.Data, want.Data) {
+			if err != nil || !bytes.Equal(got.Data, want.Data) || !bytes.Equal(got.Scales, want.Scales) {
 				t.Errorf("%s: read back differently, error %v", want.Name, err)
 			}
 		}
@@ -47,19 +47,59 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// TestLayout pins where things stand: a change of it is a new version.
+// TestLayout pins where things stand, and the bytes of the samples: a change of
+// them is a new version.
 func TestLayout(t *testing.T) {
-	f := mustParse(t, write(t, large(), sampleMeta))
-	var offsets []int64
-	for _, e := range f.Entries() {
-		offsets = append(offsets, e.Offset)
+	for name, c := range map[string]struct {
+		views []tensor.View
+		want  []int64 // offsets of data and scales
+	}{
+		"version 1": {large(), []int64{128, 256, 4096, 86016, 8474688}},
+		"version 2": {manyRows(), []int64{4096, 5124096, 5287936, 6340608, 10534976}},
+	} {
+		var offsets []int64
+		for _, e := range mustParse(t, write(t, c.views, sampleMeta)).Entries() {
+			for _, r := range e.regions() {
+				offsets = append(offsets, r.offset)
+			}
+		}
+		if diff := cmp.Diff(c.want, offsets); diff != "" {
+			t.Errorf("%s: offsets (-want +got)\n%s", name, diff)
+		}
 	}
-	if diff := cmp.Diff([]int64{128, 256, 4096, 86016, 8474688}, offsets); diff != "" {
-		t.Error("offsets (-want +got)", diff)
+	for _, c := range []struct {
+		views []tensor.View
+		root  string
+	}{
+		{small(), "8d1b9f3b136a27275bc1a2b6c7788620cc9f55231f39ba20ee666ccfc2dfcb96"},
+		{quantized(), "a7302992acd6424a5a098efc1bfd16a65eda99b4cf76f28f4b4188e23c35fa65"},
+	} {
+		if got := mustParse(t, write(t, c.views, sampleMeta)).Root().String(); got != c.root {
+			t.Errorf("the root of the sample with %s is %s, was %s", c.views[0].Name, got, c.root)
+		}
 	}
-	const root = "8d1b9f3b136a27275bc1a2b6c7788620cc9f55231f39ba20ee666ccfc2dfcb96"
-	if got := mustParse(t, write(t, small(), sampleMeta)).Root().String(); got != root {
-		t.Errorf("the root of the sample is %s, was %s", got, root)
+}
+
+// TestChunksOfRows cuts codes and scales at the same rows.
+func TestChunksOfRows(t *testing.T) {
+	const short = ChunkBytes / 4 // rows whose scales fill a chunk
+	for i, want := range [][][2]int64{{{0, 4096 * 1024}, {4096 * 1024, 904 * 1024}}, {{0, short}, {short, 1}}, {{0, 16}}} {
+		e := mustParse(t, write(t, manyRows(), sampleMeta)).Entries()[i]
+		var got [][2]int64
+		for c := range e.DataChunks() {
+			first, n := e.Elements(c)
+			got = append(got, [2]int64{first, n})
+			if e.Scales == nil {
+				continue
+			}
+			perRow := e.Scales.Bytes / int64(e.Shape[0])
+			if rows := n / int64(e.Shape[1]); e.ChunkBytes(e.DataChunks()+c) != rows*perRow {
+				t.Errorf("%s: chunk %d has %d rows and %d bytes of scales", e.Name, c, rows, e.ChunkBytes(e.DataChunks()+c))
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: elements of chunks (-want +got)\n%s", e.Name, diff)
+		}
 	}
 }
 

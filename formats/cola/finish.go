@@ -9,7 +9,7 @@ import (
 // Size returns the bytes that the finished file will have, given the sections;
 // only their lengths count.
 func (w *Writer) Size(m Meta) (int64, error) {
-	x, end, err := w.place(m)
+	x, end, err := w.arrange(m)
 	if err != nil {
 		return 0, err
 	}
@@ -24,7 +24,7 @@ func (w *Writer) Finish(m Meta) (blake3.Sum, int64, error) {
 	if err != nil {
 		return blake3.Sum{}, 0, err
 	}
-	x, end, err := w.place(m)
+	x, end, err := w.arrange(m)
 	if err != nil {
 		return blake3.Sum{}, 0, err
 	}
@@ -42,7 +42,7 @@ func (w *Writer) sumTensors() ([]byte, error) {
 		first := len(all)
 		for c, sum := range w.sums[i] {
 			if sum == (blake3.Sum{}) {
-				return nil, fmt.Errorf("tensor %q: chunk %d was never written", w.tensors[i].Name, c)
+				return nil, fmt.Errorf("tensor %q: %s was never written", w.tensors[i].Name, w.tensors[i].chunkName(c))
 			}
 			all = append(all, sum[:]...)
 		}
@@ -51,9 +51,9 @@ func (w *Writer) sumTensors() ([]byte, error) {
 	return all, nil
 }
 
-// place returns the index, without the sums of the sections, and where the last
+// arrange returns the index, without the sums of the sections, and where the last
 // section ends.
-func (w *Writer) place(m Meta) (x index, end int64, err error) {
+func (w *Writer) arrange(m Meta) (x index, end int64, err error) {
 	x.tensors, end = w.tensors, w.dataEnd
 	for _, name := range sectionOrder {
 		size := w.chunks * sumBytes
@@ -79,10 +79,12 @@ func (w *Writer) place(m Meta) (x index, end int64, err error) {
 func (w *Writer) writeFrame(x index, end int64, m Meta, chunkSums []byte) (superblock, error) {
 	at := int64(superblockBytes)
 	for _, e := range x.tensors {
-		if err := w.write(nil, at, e.Offset); err != nil {
-			return superblock{}, err
+		for _, r := range e.regions() {
+			if err := w.write(nil, at, r.offset); err != nil {
+				return superblock{}, err
+			}
+			at = r.offset + r.bytes
 		}
-		at = e.Offset + e.Bytes
 	}
 	for i, s := range x.sections {
 		data := chunkSums
@@ -100,7 +102,7 @@ func (w *Writer) writeFrame(x index, end int64, m Meta, chunkSums []byte) (super
 		return superblock{}, err
 	}
 	super := superblock{
-		version: newest, indexOffset: alignUp(end, smallAlignment), indexBytes: int64(len(raw)), indexSum: blake3.Of(raw),
+		version: leastVersion(x.tensors), indexOffset: alignUp(end, smallAlignment), indexBytes: int64(len(raw)), indexSum: blake3.Of(raw),
 	}
 	super.fileSize = super.indexOffset + super.indexBytes
 	if err := w.write(raw, end, super.indexOffset); err != nil {

@@ -2,15 +2,16 @@ package cola
 
 import (
 	"colakit/formats/tensor"
+	"colakit/internal/anatomy"
 	"encoding/binary"
 	"errors"
-	"fmt"
-	"strings"
+	"reflect"
 	"testing"
 )
 
 func FuzzParse(f *testing.F) {
 	f.Add(write(f, small()[:1], sampleMeta))
+	f.Add(write(f, quantized()[2:4], sampleMeta))
 	f.Add(write(f, nil, sampleMeta))
 	f.Add([]byte(magic))
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -30,8 +31,7 @@ func reseal128(data []byte) {
 }
 
 func fuzzOne(t *testing.T, data []byte) {
-	var b strings.Builder
-	dump(&b, data)
+	describe(&anatomy.Description{}, data)
 	file, err := parse("fuzz.cola", data)
 	if err != nil {
 		if !errors.Is(err, tensor.ErrDamaged) && !errors.Is(err, ErrVersion) {
@@ -40,7 +40,7 @@ func fuzzOne(t *testing.T, data []byte) {
 		return
 	}
 	for _, d := range file.Descs() {
-		if v, err := file.Read(d.Name); err == nil && fmt.Sprint(v.Desc) != fmt.Sprint(d) {
+		if v, err := file.Read(d.Name); err == nil && !reflect.DeepEqual(v.Desc, d) {
 			t.Fatalf("%v read as %v", d, v.Desc)
 		}
 	}

@@ -13,24 +13,6 @@ import (
 	"colakit/internal/blake3"
 )
 
-// Entry is a tensor's line of the index.
-type Entry struct {
-	Name   string       `json:"tensor"`
-	Type   dtype.Type   `json:"type"`
-	Shape  tensor.Shape `json:"shape"`
-	Offset int64        `json:"offset"`
-	Bytes  int64        `json:"bytes"`
-	Sum    blake3.Sum   `json:"blake3"` // of the sums of its chunks
-}
-
-// Desc returns the tensor's description.
-func (e Entry) Desc() tensor.Desc {
-	return tensor.Desc{Name: e.Name, Type: e.Type, Shape: e.Shape}
-}
-
-// Chunks returns the number of chunks that the tensor's data is cut into.
-func (e Entry) Chunks() int { return chunks(e.Bytes) }
-
 // sectionEntry is a section's line of the index.
 type sectionEntry struct {
 	Section Section    `json:"section"`
@@ -146,10 +128,13 @@ func (n counts) check() error {
 }
 
 // validate checks everything the index says against the rules of the format.
-func (x index) validate(indexOffset int64) error {
+func (x index) validate(version Version, indexOffset int64) error {
 	at := cursor{end: superblockBytes, limit: indexOffset}
-	if err := validateTensors(x.tensors, &at); err != nil {
+	if err := validateTensors(x.tensors, version, &at); err != nil {
 		return err
+	}
+	if least := leastVersion(x.tensors); version != least {
+		return fmt.Errorf("%w: %d, the contents need %d", ErrVersionHigh, version, least)
 	}
 	if err := validateSections(x, &at); err != nil {
 		return err
@@ -160,34 +145,45 @@ func (x index) validate(indexOffset int64) error {
 	return nil
 }
 
-func validateTensors(tensors []Entry, at *cursor) error {
+func validateTensors(tensors []Entry, version Version, at *cursor) error {
 	seen := make(map[string]bool, len(tensors))
 	for i, e := range tensors {
-		if err := checkDesc(e.Desc()); err != nil {
+		if err := checkDesc(e.Desc(), version); err != nil {
 			return fmt.Errorf("tensor %d: %w", i, err)
 		}
 		if seen[e.Name] {
 			return fmt.Errorf("%w: %q", ErrDuplicate, e.Name)
 		}
 		seen[e.Name] = true
-		if want, err := e.Desc().Bytes(); err != nil || want != e.Bytes {
-			return fmt.Errorf("%w: tensor %q, shape %v of %v, says %d", ErrBytes, e.Name, e.Shape, e.Type, e.Bytes)
-		}
-		if err := at.place(e.Offset, e.Bytes, alignment(e.Bytes)); err != nil {
+		if err := validatePlace(e, at); err != nil {
 			return fmt.Errorf("tensor %q: %w", e.Name, err)
 		}
 	}
 	return nil
 }
 
-// checkDesc checks a tensor's name, type and shape.
-func checkDesc(d tensor.Desc) error {
+// validatePlace checks sizes and places of the tensor's data and scales.
+func validatePlace(e Entry, at *cursor) error {
+	if want, err := e.Desc().Bytes(); err != nil || want != e.Bytes {
+		return fmt.Errorf("%w: shape %v of %v, says %d", ErrBytes, e.Shape, e.Type, e.Bytes)
+	}
+	if want, err := e.Desc().ScaleBytes(); err != nil || e.Scales != nil && want != e.Scales.Bytes {
+		return fmt.Errorf("%w: the scales of shape %v, says %d", ErrBytes, e.Shape, e.Scales.Bytes)
+	}
+	for _, r := range e.regions() {
+		if err := at.place(r.offset, r.bytes, alignment(r.bytes)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkDesc checks a tensor's name, type, shape and quantisation.
+func checkDesc(d tensor.Desc, version Version) error {
 	if err := checkName(d.Name); err != nil {
 		return err
 	}
-	switch d.Type {
-	case dtype.F32, dtype.F16, dtype.BF16:
-	default:
+	if needs := versionOf(d.Type); needs == 0 || needs > version {
 		return fmt.Errorf("%w: tensor %q is %v", ErrType, d.Name, d.Type)
 	}
 	if d.Shape == nil || len(d.Shape) > MaxDimensions {
@@ -196,7 +192,33 @@ func checkDesc(d tensor.Desc) error {
 	if n, err := d.Shape.Elements(); err != nil || n > math.MaxInt64/int64(d.Type.Size()) {
 		return fmt.Errorf("%w: tensor %q: %v is negative or too large", ErrShape, d.Name, d.Shape)
 	}
+	if err := checkQuantization(d); err != nil {
+		return err
+	}
+	if _, err := d.ScaleBytes(); err != nil {
+		return fmt.Errorf("%w: tensor %q: the scales of %v are too large", ErrShape, d.Name, d.Shape)
+	}
 	return nil
+}
+
+// versionOf returns the version that brought tensors of that type; 0: none did.
+func versionOf(t dtype.Type) Version {
+	switch t {
+	case dtype.F32, dtype.F16, dtype.BF16:
+		return V1
+	case dtype.I8:
+		return V2
+	}
+	return 0
+}
+
+// leastVersion returns the version that a file of these tensors is written in.
+func leastVersion(tensors []Entry) Version {
+	least := V1
+	for _, e := range tensors {
+		least = max(least, versionOf(e.Type))
+	}
+	return least
 }
 
 func checkName(name string) error {

@@ -31,13 +31,23 @@ func alignment(bytes int64) int64 {
 // alignUp returns the first multiple of to, a power of two, from n on.
 func alignUp(n, to int64) int64 { return (n + to - 1) &^ (to - 1) }
 
-// chunks returns the number of chunks of so many bytes.
-func chunks(bytes int64) int { return int((bytes + ChunkBytes - 1) / ChunkBytes) }
+// region is a part of the file that is cut into chunks.
+type region struct {
+	offset, bytes int64
+	chunk         int64 // bytes of every chunk but the last
+}
 
-// chunkBounds returns where chunk i of so many bytes starts and ends.
-func chunkBounds(bytes int64, i int) (from, to int64) {
-	from = int64(i) * ChunkBytes
-	return from, min(from+ChunkBytes, bytes)
+func (r region) chunks() int {
+	if r.bytes <= 0 {
+		return 0
+	}
+	return int((r.bytes-1)/r.chunk + 1)
+}
+
+// span returns where in the file chunk i is and its size.
+func (r region) span(i int) (offset, bytes int64) {
+	from := int64(i) * r.chunk
+	return r.offset + from, min(r.chunk, r.bytes-from)
 }
 
 // cursor walks the parts of a file in order and holds each to the one place

@@ -27,7 +27,8 @@ func TestRules(t *testing.T) {
 		{"another format", func(b []byte) []byte { copy(b, "GGUF"); return b }, ErrMagic},
 		{"text mode transfer", func(b []byte) []byte { copy(b, "\x89COLA\n\x1a\x01"); return b }, ErrMagic},
 		{"superblock not summed", func(b []byte) []byte { b[20]++; return b }, ErrRoot},
-		{"newer version", head(func(b []byte) { u32(b[versionAt:], 2) }), ErrVersion},
+		{"newer version", head(func(b []byte) { u32(b[versionAt:], uint32(newest)+1) }), ErrVersion},
+		{"version of what it does not hold", head(func(b []byte) { u32(b[versionAt:], 2) }), ErrVersionHigh},
 		{"version 0", head(func(b []byte) { u32(b[versionAt:], 0) }), ErrVersion},
 		{"flags", head(func(b []byte) { b[flagsAt] = 1 }), ErrReserved},
 		{"reserved", head(func(b []byte) { b[indexSumAt-1] = 1 }), ErrReserved},
@@ -119,14 +120,68 @@ func TestIndexRules(t *testing.T) {
 		{"section hole", replace(`"section":"tokenizer","offset":576`, `"section":"tokenizer","offset":640`), ErrHole},
 		{"wrong number of sums", replace(`"bytes":128,`, `"bytes":96,`), ErrSection},
 	} {
-		sound := write(t, small(), sampleMeta)
-		raw := string(sound[rawSuperblock(sound).indexOffset:])
-		forged := c.change(raw)
-		if forged == raw {
-			t.Fatalf("%s: nothing was changed in\n%s", c.name, raw)
+		checkForged(t, c.name, write(t, small(), sampleMeta), c.change, c.want)
+	}
+}
+
+func checkForged(t *testing.T, name string, sound []byte, change func(string) string, want error) {
+	t.Helper()
+	raw := string(sound[rawSuperblock(sound).indexOffset:])
+	forged := change(raw)
+	if forged == raw {
+		t.Fatalf("%s: nothing was changed in\n%s", name, raw)
+	}
+	_, err := parse("test.cola", forgeIndex(sound, []byte(forged)))
+	checkRule(t, name, err, want)
+}
+
+// TestScalesRules forges the lines of quantised tensors.
+func TestScalesRules(t *testing.T) {
+	for _, c := range []struct {
+		name, old, new string
+		want           error
+	}{
+		{"no scales", `"scales":{"group":0,"type":"f32","offset":256,"bytes":12},`, ``, ErrQuantization},
+		{"scales null", `"scales":{"group":0,"type":"f32","offset":256,"bytes":12},`, `"scales":null,`, ErrIndexForm},
+		{"scales of f32", `"type":"i8","shape":[3,40]`, `"type":"f32","shape":[3,10]`, ErrQuantization},
+		{"a vector", `[3,40]`, `[120]`, ErrQuantization},
+		{"three dimensions", `[3,40]`, `[3,5,8]`, ErrQuantization},
+		{"negative group", `"group":32`, `"group":-32`, ErrQuantization},
+		{"unknown group", `"group":32`, `"group":33`, ErrQuantization},
+		{"scales of i8", `"type":"f16"`, `"type":"i8"`, ErrQuantization},
+		{"scales of bf16", `"type":"f16"`, `"type":"bf16"`, ErrQuantization},
+		{"rows too long", `[3,40]`, `[3,4194305]`, ErrQuantization},
+		{"group missing", `"group":32,`, ``, ErrIndexForm},
+		{"unknown key", `"group":32,`, `"group":32,"bits":8,`, ErrIndexForm},
+		{"scales before bytes", `"bytes":120,"scales":{"group":0,"type":"f32","offset":256,"bytes":12}`,
+			`"scales":{"group":0,"type":"f32","offset":256,"bytes":12},"bytes":120`, ErrIndexForm},
+		{"overflow", `[3,40]`, `[4611686018427387904,1]`, ErrShape},
+		{"shape larger than bytes", `[3,40]`, `[4,40]`, ErrBytes},
+		{"scales of fewer rows", `"offset":256,"bytes":12`, `"offset":256,"bytes":8`, ErrBytes},
+		{"scales of another group", `"group":32`, `"group":64`, ErrBytes},
+		{"negative bytes", `"offset":256,"bytes":12`, `"offset":256,"bytes":-12`, ErrBytes},
+		{"hole", `"offset":256,"bytes":12`, `"offset":320,"bytes":12`, ErrHole},
+		{"scales within the codes", `"offset":256,"bytes":12`, `"offset":192,"bytes":12`, ErrOverlap},
+		{"not aligned", `"offset":256,"bytes":12`, `"offset":248,"bytes":12`, ErrOverlap},
+		{"wrong number of sums", `"bytes":224,`, `"bytes":192,`, ErrSection},
+	} {
+		change := func(s string) string { return strings.Replace(s, c.old, c.new, 1) }
+		checkForged(t, c.name, write(t, quantized(), sampleMeta), change, c.want)
+	}
+}
+
+// TestVersions writes the oldest version that holds the tensors, and reads no
+// quantised tensor in a file of the first.
+func TestVersions(t *testing.T) {
+	for want, views := range map[Version][]tensor.View{V1: small(), V2: quantized()} {
+		data := write(t, views, sampleMeta)
+		if got := mustParse(t, data).Version(); got != want {
+			t.Errorf("written in version %d, want %d", got, want)
 		}
-		_, err := parse("test.cola", forgeIndex(sound, []byte(forged)))
-		checkRule(t, c.name, err, c.want)
+		binary.LittleEndian.PutUint32(data[versionAt:], uint32(V1+V2-want))
+		reseal(data)
+		_, err := parse("test.cola", data)
+		checkRule(t, "the other version", err, map[Version]error{V1: ErrVersionHigh, V2: ErrType}[want])
 	}
 }
 

@@ -59,6 +59,38 @@ func large() []tensor.View {
 	)
 }
 
+// quantized has every kind of scales: of rows and of groups, f32 and f16, with a
+// last group that is shorter, and those of no rows, between other tensors.
+func quantized() []tensor.View {
+	return []tensor.View{
+		i8("dit.rows", tensor.Shape{3, 40}, 0, dtype.F32),
+		small()[1],
+		i8("dit.groups", tensor.Shape{2, 70}, 32, dtype.F16),
+		i8("dit.none", tensor.Shape{0, 64}, 64, dtype.F16),
+		i8("vae.wide", tensor.Shape{1, 128}, 128, dtype.F32),
+	}
+}
+
+// manyRows has quantised tensors of several chunks, one of them with rows so short
+// that the scales are what bounds a chunk.
+func manyRows() []tensor.View {
+	return []tensor.View{
+		i8("dit.long", tensor.Shape{5000, 1024}, 64, dtype.F16),
+		i8("dit.short", tensor.Shape{ChunkBytes/4 + 1, 1}, 0, dtype.F32),
+		small()[1],
+	}
+}
+
+func i8(name string, shape tensor.Shape, group int, scale dtype.Type) tensor.View {
+	v := tensor.View{Desc: tensor.Desc{
+		Name: name, Type: dtype.I8, Shape: shape, Quantization: &tensor.Quantization{Group: group, Scale: scale},
+	}}
+	codes, _ := v.Bytes()
+	scales, _ := v.ScaleBytes()
+	v.Data, v.Scales = pattern(int(codes), 8), pattern(int(scales), 9)
+	return v
+}
+
 func descs(views []tensor.View) []tensor.Desc {
 	var d []tensor.Desc
 	for _, v := range views {
@@ -77,8 +109,7 @@ func write(t testing.TB, views []tensor.View, m Meta) []byte {
 	}
 	for i, v := range views {
 		for c := range w.Entries()[i].Chunks() {
-			from, to := chunkBounds(int64(len(v.Data)), c)
-			if err := w.WriteChunk(i, c, v.Data[from:to], blake3.Of(v.Data[from:to])); err != nil {
+			if err := writeChunk(w, i, c, v); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -87,6 +118,18 @@ func write(t testing.TB, views []tensor.View, m Meta) []byte {
 		t.Fatal(err)
 	}
 	return file.data
+}
+
+// writeChunk writes chunk c of v, tensor i.
+func writeChunk(w *Writer, i, c int, v tensor.View) error {
+	e := w.Entries()[i]
+	at, n := e.span(c)
+	if k := e.DataChunks(); c >= k {
+		scales := v.Scales[at-e.Scales.Offset:][:n]
+		return w.WriteScales(i, c-k, scales, blake3.Of(scales))
+	}
+	data := v.Data[at-e.Offset:][:n]
+	return w.WriteChunk(i, c, data, blake3.Of(data))
 }
 
 // reseal computes the sums of the index and the superblock again, so that a

@@ -41,9 +41,9 @@ func (f *File) verifyChunk(i, c int) error {
 	got, want := blake3.Of(data), blake3.Sum(f.chunkSums(i)[c*sumBytes:])
 	if got != want {
 		e := f.index.tensors[i]
-		from, to := chunkBounds(e.Bytes, c)
-		return fmt.Errorf("%s: tensor %q: %w: chunk %d of %d, bytes %d to %d of the file",
-			f.name, e.Name, ErrSum, c, e.Chunks(), e.Offset+from, e.Offset+to-1)
+		offset, bytes := e.span(c)
+		return fmt.Errorf("%s: tensor %q: %w: %s, bytes %d to %d of the file",
+			f.name, e.Name, ErrSum, e.chunkName(c), offset, offset+bytes-1)
 	}
 	return nil
 }
@@ -78,9 +78,7 @@ func (f *File) chunkSums(i int) []byte {
 
 // chunk returns the data of chunk c of tensor i.
 func (f *File) chunk(i, c int) []byte {
-	e := f.index.tensors[i]
-	from, to := chunkBounds(e.Bytes, c)
-	return f.bytes(e.Offset+from, to-from)
+	return f.bytes(f.index.tensors[i].span(c))
 }
 
 // tensorSum returns the sum of a tensor, given those of its chunks.

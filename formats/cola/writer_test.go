@@ -26,9 +26,15 @@ func (f *failing) WriteAt(p []byte, off int64) (int, error) {
 // TestWriterFails lets every write fail in turn: each time an error, and no file
 // that could be taken for an artifact.
 func TestWriterFails(t *testing.T) {
+	for _, views := range [][]tensor.View{small(), quantized()} {
+		failEveryWrite(t, views)
+	}
+}
+
+func failEveryWrite(t *testing.T, views []tensor.View) {
 	for n := 0; ; n++ {
 		out := &failing{fail: n}
-		err := writeAll(out, small(), sampleMeta)
+		err := writeAll(out, views, sampleMeta)
 		if err == nil {
 			break
 		}
@@ -50,11 +56,10 @@ func writeAll(out *failing, views []tensor.View, m Meta) error {
 		return err
 	}
 	for i, v := range views {
-		if len(v.Data) == 0 {
-			continue
-		}
-		if err := w.WriteChunk(i, 0, v.Data, [32]byte{1}); err != nil {
-			return err
+		for c := range w.Entries()[i].Chunks() {
+			if err := writeChunk(w, i, c, v); err != nil {
+				return err
+			}
 		}
 	}
 	_, _, err = w.Finish(m)
@@ -76,7 +81,7 @@ func TestSuperblockIsLast(t *testing.T) {
 }
 
 func TestSizeIsKnownBefore(t *testing.T) {
-	for _, views := range [][]tensor.View{nil, small(), large()} {
+	for _, views := range [][]tensor.View{nil, small(), large(), quantized(), manyRows()} {
 		w, err := NewWriter(nil, descs(views))
 		if err != nil {
 			t.Fatal(err)
@@ -90,8 +95,18 @@ func TestSizeIsKnownBefore(t *testing.T) {
 
 func TestWriterRefuses(t *testing.T) {
 	ok := tensor.Desc{Name: "a", Type: dtype.F32, Shape: tensor.Shape{1}}
+	scaled := func(to dtype.Type, group int, scale dtype.Type, shape ...int) []tensor.Desc {
+		return []tensor.Desc{{Name: "a", Type: to, Shape: shape, Quantization: &tensor.Quantization{Group: group, Scale: scale}}}
+	}
 	for name, d := range map[string][]tensor.Desc{
 		"twice":      {ok, ok},
+		"f32 scaled": scaled(dtype.F32, 0, dtype.F32, 2, 2),
+		"i8 vector":  scaled(dtype.I8, 0, dtype.F32, 4),
+		"i8 cube":    scaled(dtype.I8, 0, dtype.F32, 4, 4, 4),
+		"groups":     scaled(dtype.I8, 48, dtype.F32, 4, 96),
+		"scales":     scaled(dtype.I8, 0, dtype.BF16, 4, 4),
+		"long rows":  scaled(dtype.I8, 32, dtype.F32, 4, ChunkBytes+1),
+		"many rows":  scaled(dtype.I8, 0, dtype.F32, 1<<62, 1),
 		"i8":         {{Name: "a", Type: dtype.I8, Shape: tensor.Shape{1}}},
 		"no name":    {{Type: dtype.F32, Shape: tensor.Shape{1}}},
 		"no type":    {{Name: "a", Shape: tensor.Shape{1}}},
@@ -115,6 +130,16 @@ func TestFinishRefuses(t *testing.T) {
 		if _, _, err := w.Finish(m); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
+	}
+	scales, _ := NewWriter(&memory{}, descs(quantized()[:1]))
+	if err := scales.WriteChunk(0, 0, make([]byte, 120), [32]byte{1}); err != nil {
+		t.Error(err)
+	}
+	if _, _, err := scales.Finish(sampleMeta); err == nil || !strings.Contains(err.Error(), "scales, chunk 0 of 1 was never written") {
+		t.Errorf("scales not written: %v", err)
+	}
+	if err := scales.WriteScales(0, 0, make([]byte, 13), [32]byte{1}); err == nil || !strings.Contains(err.Error(), "has 13 bytes, not 12") {
+		t.Errorf("scales of the wrong size: %v", err)
 	}
 	w, _ := NewWriter(&memory{}, descs(small()))
 	if _, _, err := w.Finish(sampleMeta); err == nil || !strings.Contains(err.Error(), "never written") {
