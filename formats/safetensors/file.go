@@ -68,6 +68,17 @@ func (f *File) Descs() []tensor.Desc {
 // Read returns a tensor whose bytes are those of the file. The error wraps
 // tensor.ErrNotFound, ErrUnsupported or ErrChanged.
 func (f *File) Read(name string) (tensor.View, error) {
+	view, err := f.Raw(name)
+	if err == nil && view.Type == dtype.Invalid {
+		stored, _ := f.StoredType(name)
+		return tensor.View{}, f.errorf("tensor %q is stored as %s: %w", name, stored, ErrUnsupported)
+	}
+	return view, err
+}
+
+// Raw is Read for a tensor of any type of the format: one that the toolkit does
+// not have is dtype.Invalid, and its bytes are as they are stored.
+func (f *File) Raw(name string) (tensor.View, error) {
 	i, ok := f.byName[name]
 	if !ok {
 		return tensor.View{}, f.errorf("tensor %q: %w", name, tensor.ErrNotFound)
@@ -76,8 +87,6 @@ func (f *File) Read(name string) (tensor.View, error) {
 	switch {
 	case f.closed:
 		return tensor.View{}, f.errorf("tensor %q: %w", name, fs.ErrClosed)
-	case e.desc.Type == dtype.Invalid:
-		return tensor.View{}, f.errorf("tensor %q is stored as %s: %w", name, e.stored, ErrUnsupported)
 	case f.mapped != nil:
 		if err := f.mapped.Check(); errors.Is(err, mmap.ErrChanged) {
 			return tensor.View{}, f.errorf("tensor %q: %w", name, ErrChanged)

@@ -62,6 +62,9 @@ func TestParse(t *testing.T) {
 	if stored, ok := f.StoredType("aé😀\""); stored != "F8_E4M3" || !ok {
 		t.Errorf("stored as %q, %v", stored, ok)
 	}
+	if raw, err := f.Raw("aé😀\""); err != nil || !bytes.Equal(raw.Data, []byte{7}) || raw.Type != dtype.Invalid {
+		t.Errorf("raw: %v, %v", raw, err)
+	}
 	if _, err := f.Read("c"); !errors.Is(err, tensor.ErrNotFound) {
 		t.Errorf("unknown name: %v", err)
 	}
