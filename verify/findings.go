@@ -181,7 +181,11 @@ func (r *Report) conclude(undecided bool) (Verdict, string) {
 		if r.Divergence.Mode != Isolated {
 			fed = "every operation is right by itself, but " + string(r.Divergence.Mode)
 		}
-		return Fail, fmt.Sprintf("%s: %s, %s", r.Divergence.Name, fed, r.Divergence.Problem)
+		reason := fmt.Sprintf("%s: %s, %s", r.Divergence.Name, fed, r.Divergence.Problem)
+		if s := r.Divergence.Suspects; len(s) > 0 && len(s) <= 4 {
+			reason += "; suspects: " + names(s)
+		}
+		return Fail, reason
 	case len(r.Findings) > 0:
 		return Fail, r.Findings[0].Subject + ": " + r.Findings[0].Text
 	case undecided:
