@@ -14,6 +14,9 @@ type Cast struct {
 	// computed in afterwards; Invalid where it does not.
 	Load dtype.Type
 	To   Scheme
+	// Clamp stores ±Largest for finite elements beyond it. The Tally counts them
+	// as overflow all the same, and their errors are in the figures.
+	Clamp bool
 }
 
 // Largest returns the largest finite magnitude that survives the cast.
@@ -83,11 +86,15 @@ func (c *conversion) block(i, j int, first int64) error {
 
 // float32s converts from the types that float32 holds exactly.
 func (c *conversion) float32s(dst []byte, x []float32, first int64) error {
-	var loaded, decoded [blockElements]float32
+	var clamped, loaded, decoded [blockElements]float32
 	z := x // as loaded
+	if c.Clamp {
+		z = clamped[:len(x)]
+		clamp(z, x, float32(c.limit))
+	}
 	if c.Load == dtype.F16 || c.Load == dtype.BF16 {
+		round(loaded[:len(x)], z, c.Load)
 		z = loaded[:len(x)]
-		round(z, x, c.Load)
 	}
 	if err := dtype.FromFloat32s(dst, z, c.To.Type); err != nil {
 		return err
@@ -104,15 +111,19 @@ func (c *conversion) float32s(dst []byte, x []float32, first int64) error {
 }
 
 func (c *conversion) float64s(dst, src []byte, first int64) error {
-	var source, loaded, decoded [blockElements]float64
+	var source, clamped, loaded, decoded [blockElements]float64
 	x, y := source[:len(src)/c.From.Size()], decoded[:len(src)/c.From.Size()]
 	if err := dtype.Float64s(x, src, dtype.F64); err != nil {
 		return err
 	}
 	z := x
+	if c.Clamp {
+		z = clamped[:len(x)]
+		clamp(z, x, c.limit)
+	}
 	if c.Load != dtype.Invalid && c.Load != dtype.F64 {
+		round64(loaded[:len(x)], z, c.Load)
 		z = loaded[:len(x)]
-		round64(z, x, c.Load)
 	}
 	if err := dtype.FromFloat64s(dst, z, c.To.Type); err != nil {
 		return err
@@ -122,6 +133,19 @@ func (c *conversion) float64s(dst, src []byte, first int64) error {
 	}
 	measure(c.tally, x, y, first, c.limit)
 	return nil
+}
+
+// clamp sets z to x, with ±limit for what is beyond; NaN stays NaN.
+func clamp[T float32 | float64](z, x []T, limit T) {
+	for i, v := range x {
+		switch {
+		case v > limit:
+			v = limit
+		case v < -limit:
+			v = -limit
+		}
+		z[i] = v
+	}
 }
 
 // round sets z to x rounded to F16 or BF16.
