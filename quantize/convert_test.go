@@ -226,15 +226,15 @@ func TestLoad(t *testing.T) {
 		cast    Cast
 		x, want float64
 	}{
-		{Cast{dtype.F32, dtype.BF16, F32}, 1.01, 1.0078125},
-		{Cast{dtype.F32, dtype.F16, F32}, 1.0001, 1},
-		{Cast{dtype.F16, dtype.BF16, F16}, 1.001, 1},
-		{Cast{dtype.BF16, dtype.F16, BF16}, 0x1p-30, 0},
-		{Cast{dtype.F64, dtype.BF16, F32}, 1.01, 1.0078125},
-		{Cast{dtype.F64, dtype.F32, F16}, 1 + 0x1p-11 + 0x1p-40, 1}, // straight to F16 it were 1+2⁻¹⁰
-		{Cast{dtype.F64, dtype.Invalid, F16}, 1 + 0x1p-11 + 0x1p-40, 1 + 0x1p-10},
-		{Cast{dtype.F64, dtype.F64, F16}, 1 + 0x1p-11 + 0x1p-40, 1 + 0x1p-10},
-		{Cast{dtype.F32, dtype.F64, F32}, 1.01, float64(float32(1.01))},
+		{Cast{From: dtype.F32, Load: dtype.BF16, To: F32}, 1.01, 1.0078125},
+		{Cast{From: dtype.F32, Load: dtype.F16, To: F32}, 1.0001, 1},
+		{Cast{From: dtype.F16, Load: dtype.BF16, To: F16}, 1.001, 1},
+		{Cast{From: dtype.BF16, Load: dtype.F16, To: BF16}, 0x1p-30, 0},
+		{Cast{From: dtype.F64, Load: dtype.BF16, To: F32}, 1.01, 1.0078125},
+		{Cast{From: dtype.F64, Load: dtype.F32, To: F16}, 1 + 0x1p-11 + 0x1p-40, 1}, // straight to F16 it were 1+2⁻¹⁰
+		{Cast{From: dtype.F64, Load: dtype.Invalid, To: F16}, 1 + 0x1p-11 + 0x1p-40, 1 + 0x1p-10},
+		{Cast{From: dtype.F64, Load: dtype.F64, To: F16}, 1 + 0x1p-11 + 0x1p-40, 1 + 0x1p-10},
+		{Cast{From: dtype.F32, Load: dtype.F64, To: F32}, 1.01, float64(float32(1.01))},
 	} {
 		src := encode(t, []float64{c.x}, c.cast.From)
 		dst, tally := convert(t, c.cast, src)
@@ -244,7 +244,7 @@ func TestLoad(t *testing.T) {
 			t.Errorf("%+v: %v becomes %v with error %v, want %v with %v", c.cast, c.x, got, tally.Figures().MaxAbs, c.want, lost)
 		}
 	}
-	_, tally := convert(t, Cast{dtype.F32, dtype.F16, F32}, encode(t, []float64{1e5}, dtype.F32))
+	_, tally := convert(t, Cast{From: dtype.F32, Load: dtype.F16, To: F32}, encode(t, []float64{1e5}, dtype.F32))
 	if tally.Overflow.Count != 1 {
 		t.Errorf("1e5 loaded as f16: %d overflows", tally.Overflow.Count)
 	}
