@@ -73,19 +73,9 @@ type embedding[T number] struct {
 // rows returns the embeddings of ids, [len(ids), d], in float32.
 func (e *embedding[T]) rows(p *pass[T], ids []int32) value[T] {
 	d := e.table.Shape[1]
-	size := d * e.table.Type.Size()
 	out := value[T]{m: newMatrix[T](len(ids), d)}
 	for i, id := range ids {
-		row := tensor.View{
-			Desc: tensor.Desc{Name: e.table.Name, Type: e.table.Type, Shape: tensor.Shape{d}},
-			Data: e.table.Data[int(id)*size : (int(id)+1)*size],
-		}
-		data, err := floats[T](row)
-		if err != nil {
-			p.fail(err)
-			return out
-		}
-		copy(out.row(i), data)
+		p.fail(widen(out.row(i), e.table, int(id)*d))
 	}
 	return out
 }

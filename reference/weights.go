@@ -14,9 +14,14 @@ import (
 // error sticks in err, and what is built after it is of no use.
 //
 // A weight matrix that is stored as T is used in place: a mapped file is read as
-// the run gets to it. A large one of another type stays as it is stored, or rounded
-// to bfloat16 where the released contract asks for that; see storedWeights. All
-// else is small, and copied.
+// the run gets to it. A large one of another type stays as it is stored, floats
+// rounded to bfloat16 where the released contract asks for that; see storedWeights.
+// All else is small, and copied.
+//
+// A quantised tensor stands for the numbers code·scale, rounded to float32, and is
+// used as a tensor of these numbers is: the released contract rounds them to
+// bfloat16 as it rounds any weight, which is what a kernel does that widens 8-bit
+// weights to the type of its activations.
 type loader[T number] struct {
 	src      tensor.Source
 	released bool
@@ -41,10 +46,12 @@ func (l *loader[T]) product(m hf.Module, out, in int, bias bool, stored ...int) 
 		switch {
 		case out*in < large || view.Type == typeOf[T]() && !l.released:
 			layer.W = l.param(view, l.released, out, in)
+		case view.Quantization != nil:
+			layer.stored = newStoredWeights[T](view, l.released, out, in)
 		case l.released && view.Type != dtype.BF16:
-			layer.stored = newStoredWeights[T](l.packed(view, out*in), out, in)
+			layer.stored = newStoredWeights[T](l.packed(view, out*in), false, out, in)
 		default:
-			layer.stored = newStoredWeights[T](view, out, in)
+			layer.stored = newStoredWeights[T](view, false, out, in)
 		}
 	}
 	if bias {
@@ -130,16 +137,24 @@ func (l *loader[T]) read(name string, shape ...int) (tensor.View, bool) {
 	return view, err == nil
 }
 
-// fits refuses a tensor of another shape, of integers, or with too few bytes.
+// fits refuses a tensor of another shape, of integers that stand for no numbers, or
+// with too few bytes.
 func fits(view tensor.View, shape tensor.Shape) error {
 	if !view.Shape.Equal(shape) {
 		return tensor.Damagedf("tensor %q has shape %v; the configuration calls for %v", view.Name, view.Shape, shape)
 	}
-	if !view.Type.Float() {
-		return tensor.Damagedf("tensor %q is of type %v; wanted a floating-point type", view.Name, view.Type)
+	if !view.Type.Float() && view.Quantization == nil {
+		return tensor.Damagedf("tensor %q is of type %v; wanted a floating-point type, or i8 with scales", view.Name, view.Type)
 	}
 	if size, err := view.Bytes(); err != nil || size != int64(len(view.Data)) {
 		return tensor.Damagedf("tensor %q: %d bytes are not shape %v of %v", view.Name, len(view.Data), view.Shape, view.Type)
+	}
+	size, err := view.ScaleBytes()
+	if err != nil {
+		return tensor.Damagedf("%w", err)
+	}
+	if size != int64(len(view.Scales)) {
+		return tensor.Damagedf("tensor %q: %d bytes of scales; those of shape %v take %d", view.Name, len(view.Scales), view.Shape, size)
 	}
 	return nil
 }
