@@ -7,29 +7,20 @@ import (
 	"strings"
 )
 
-// suffixes are the units of ParseBytes, those of 1000 and those of 1024.
-var suffixes = []struct {
-	name  string
-	bytes float64
-}{
-	{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40},
-	{"kB", 1e3}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12},
-	{"K", 1e3}, {"M", 1e6}, {"G", 1e9}, {"T", 1e12}, {"B", 1}, {"", 1},
+// factors are the units that ParseBytes takes; case does not matter.
+var factors = map[string]float64{
+	"": 1, "b": 1,
+	"k": 1e3, "kb": 1e3, "m": 1e6, "mb": 1e6, "g": 1e9, "gb": 1e9, "t": 1e12, "tb": 1e12,
+	"kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40,
 }
 
-// ParseBytes reads a number of bytes such as "300M", "1.5GB", "512MiB" or "1000000";
-// K, M, G and T are powers of 1000, KiB to TiB of 1024.
+// ParseBytes reads a number of bytes as "1500", "1.5kB" or "300 MiB": 1 or more.
 func ParseBytes(text string) (int64, error) {
-	for _, s := range suffixes {
-		digits, ok := strings.CutSuffix(text, s.name)
-		if !ok {
-			continue
-		}
-		x, err := strconv.ParseFloat(strings.TrimSpace(digits), 64)
-		if n := x * s.bytes; err == nil && n >= 1 && n < math.MaxInt64 {
-			return int64(n), nil
-		}
-		break
+	digits := strings.TrimRight(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ ")
+	factor, ok := factors[strings.ToLower(strings.TrimSpace(text[len(digits):]))]
+	number, err := strconv.ParseFloat(digits, 64)
+	if n := number * factor; ok && err == nil && n >= 1 && n < math.MaxInt64 {
+		return int64(n), nil
 	}
-	return 0, fmt.Errorf("size %q: want a number of bytes like 300M, 1.5GB or 512MiB", text)
+	return 0, fmt.Errorf("%q is no number of bytes: want one like 300MB, 1.5GiB or 4096", text)
 }

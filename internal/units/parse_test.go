@@ -4,12 +4,15 @@ import "testing"
 
 func TestParseBytes(t *testing.T) {
 	for text, want := range map[string]int64{
-		"1": 1, "300M": 300e6, "1.5GB": 15e8, "512MiB": 512 << 20, "2 KiB": 2048, "7kB": 7000, "12B": 12, "1T": 1e12, "1e6": 1e6,
-		"": 0, "M": 0, "0": 0, "-1M": 0, "12 parsecs": 0, "NaN": 0, "Inf": 0, "1e30G": 0, "0.1": 0, "5MM": 0,
+		"1": 1, "4096": 4096, "5GB": 5e9, "1.5kB": 1500, "300 MiB": 300 << 20, "2g": 2e9, "1TiB": 1 << 40, "1e3": 1000, "9007199254740993": 9007199254740992,
 	} {
-		got, err := ParseBytes(text)
-		if got != want || (err == nil) != (want > 0) {
-			t.Errorf("%q are %d bytes, %v; want %d", text, got, err, want)
+		if got, err := ParseBytes(text); err != nil || got != want {
+			t.Errorf("%q: got %d, %v; want %d", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "0", "-1", "GB", "5XB", "1e30", "NaN", "Inf", "five", "1,5GB", "0.1"} {
+		if got, err := ParseBytes(text); err == nil {
+			t.Errorf("%q passes as %d", text, got)
 		}
 	}
 }
