@@ -21,7 +21,11 @@ func (s *session) unit(site generate.Site, op *catalog.Op) catalog.Unit {
 func (s *session) computing(u catalog.Unit) int {
 	n := 0
 	for _, path := range u.Parts {
-		if s.catalog.Op(path).Kind != catalog.Copy {
+		switch op := s.catalog.Op(path); op.Kind {
+		case catalog.Copy:
+		case catalog.Chain:
+			n += len(op.Tensors)
+		default:
 			n++
 		}
 	}
@@ -58,6 +62,7 @@ func (s *session) facts(m Mode, site generate.Site, u catalog.Unit, tap golden.T
 		Score:      s.magnitude(site, scoresOf(u)),
 		Elements:   independent(u, tap),
 	}
+	f.Clipped = slices.ContainsFunc(u.Parts, func(path string) bool { return s.catalog.Op(path).Clips })
 	if site.Stage == generate.Denoise {
 		f.Timestep = s.info.Run.Schedule[min(site.Step, s.info.Run.Steps)]
 	}

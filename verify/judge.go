@@ -34,6 +34,7 @@ type Facts struct {
 	Score      float64    // largest attention score
 	Position   float64    // largest rotary position
 	Timestep   float64    // largest timestep
+	Clipped    bool       // results were limited to ±clip_qkv
 	Elements   float64    // elements that can differ independently of each other
 }
 

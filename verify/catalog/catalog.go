@@ -13,7 +13,8 @@ import (
 // Kind is the arithmetic of an operation, as far as its rounding is concerned.
 type Kind uint8
 
-// The kinds. A Chain is several operations between two recorded values.
+// The kinds. A Chain is several operations between two recorded values, one for
+// each of an operation's modules where the operation itself is one.
 const (
 	Copy          Kind = iota // selects or casts: no arithmetic
 	Product                   // sums of products: a linear layer, with its bias
@@ -91,6 +92,9 @@ type Op struct {
 	// Branch is true for the output of an attention or MLP branch, a velocity, the
 	// latents and the logits: the values at which errors are scored.
 	Branch bool
+	// Clips is true where results are limited to a range, so that their magnitude
+	// says little about that of the sums behind them.
+	Clips bool
 	// Derived is true for what bundles of every level keep of the logits: a reader
 	// derives it from an engine's logits, whether the engine shows it or not.
 	Derived bool

@@ -21,7 +21,7 @@ func (c *Catalog) addDiT(cfg hf.DiTConfig) {
 	p := part{c, DiT, -1, "dit.", ditStages}
 	p.op("txt_in", Product, cfg.TxtInChannels, OpsOnly, Latents).uses(hf.DiTTxtIn)
 	p.op("emb.sinusoid", Sinusoid, 0, OpsOnly, Timesteps)
-	p.op("emb", Product, hf.SinusoidDim+2*d, OpsOnly, "emb.sinusoid").uses(hf.DiTEmbProjIn, hf.DiTEmbProjHid, hf.DiTEmbProjOut)
+	p.op("emb", Chain, hf.SinusoidDim+2*d, OpsOnly, "emb.sinusoid").uses(hf.DiTEmbProjIn, hf.DiTEmbProjHid, hf.DiTEmbProjOut)
 	last := "/dit.txt_in"
 	for i := range cfg.NumLayers {
 		b := part{c, DiT, i, hf.DiTBlock(i), ditStages}

@@ -98,7 +98,7 @@ func (b part) addVAEAttention(cfg hf.VAEConfig, m hf.VAEModules, source string) 
 	if b.section == Decoder {
 		cached = Always
 	}
-	b.op("attn.qkv", Product, cfg.Dim, OpsOnly, source).uses(m.QKV)
+	b.op("attn.qkv", Product, cfg.Dim, OpsOnly, source).uses(m.QKV).Clips = cfg.ClipQKV != nil
 	b.op("attn.k_raw", Copy, 0, cached, "attn.qkv")
 	b.op("attn.v", Copy, 0, cached, "attn.qkv")
 	kind, level := Normalisation, OpsOnly
