@@ -43,7 +43,7 @@ type CheckOptions struct {
 func (f *File) Check(ctx context.Context, o CheckOptions) ([]Damage, error) {
 	c := checker{file: f, options: o}
 	for i, e := range f.index.tensors {
-		c.total += e.stored()
+		c.total += e.TotalBytes()
 		c.addTasks(i, e)
 	}
 	c.checkSections()
@@ -104,7 +104,7 @@ func (c *checker) run(ctx context.Context) {
 func (c *checker) perform(t task) {
 	f := c.file
 	e := f.index.tensors[t.tensor]
-	offset, bytes := e.Offset, e.stored()
+	offset, bytes := e.Offset, e.TotalBytes()
 	verify := func() error { return c.verifyWhole(t.tensor) }
 	if t.chunk != whole {
 		offset, bytes = e.span(t.chunk)

@@ -95,8 +95,8 @@ func (e Entry) regions() []region {
 	return []region{e.data(), e.scales()}
 }
 
-// stored returns the bytes of data and scales.
-func (e Entry) stored() int64 {
+// TotalBytes returns the bytes of data and scales.
+func (e Entry) TotalBytes() int64 {
 	if e.Scales == nil {
 		return e.Bytes
 	}
