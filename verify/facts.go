@@ -62,6 +62,7 @@ func (s *session) facts(m Mode, site generate.Site, u catalog.Unit, tap golden.T
 		Score:      s.magnitude(site, scoresOf(u)),
 		Elements:   independent(u, tap),
 	}
+	f.Fused = s.fused(u)
 	f.Clipped = slices.ContainsFunc(u.Parts, func(path string) bool { return s.catalog.Op(path).Clips })
 	if site.Stage == generate.Denoise {
 		f.Timestep = s.info.Run.Schedule[min(site.Step, s.info.Run.Steps)]
@@ -77,6 +78,15 @@ func (s *session) facts(m Mode, site generate.Site, u catalog.Unit, tap golden.T
 		f.Mode, f.Artifact = Generation, s.weights.least
 	}
 	return f
+}
+
+// fused reports whether a unit holds an attention of the prior that the golden's
+// run left to a fused kernel.
+func (s *session) fused(u catalog.Unit) bool {
+	return s.info.Attention == "sdpa" && slices.ContainsFunc(u.Parts, func(path string) bool {
+		op := s.catalog.Op(path)
+		return op.Kind == catalog.Attention && op.Section == catalog.DiT
+	})
 }
 
 // drifted reports whether the inputs of a unit come from latents that the bundle

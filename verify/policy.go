@@ -91,6 +91,13 @@ var Policy = []Rule{
 		limits: bitEqual,
 	},
 	{
+		Name: "released, fused attention", Formula: "rel-L2 ≤ 1e-2, max-abs ≤ 5·1e-2·max|e|",
+		Derivation: "The golden's kernel does not round the scaled query, the scores and the weights to bfloat16 where the plain code does: 2⁻⁹ relative each, and for a score s |s|·2⁻⁹ of its weight. " +
+			"As kernels of other engines are judged.",
+		applies: func(f Facts) bool { return f.Fused && isolated(generate.Released, dtype.F32)(f) },
+		limits:  absolute(1e-2),
+	},
+	{
 		Name: "released", Formula: "for |e| ≥ 2⁻¹⁰: ≥ 99 % bit-equal, ≥ 99.9 % and ≥ ¼ of each channel within 1 ULP; rel-L2 ≤ √(1 %)·2⁻⁷, max-abs ≤ 2·2⁻⁷·max|e|",
 		Derivation: "Both sides round the same float32 sum, in another order, to bfloat16: it falls on the other side of a rounding boundary where it lies within its own error of one. " +
 			"1 % of the elements off by one ULP (2⁻⁷ relative at most) is a rel-L2 of √(1 %)·2⁻⁷. A share of n elements is granted 3 standard errors, one element at least. " +
