@@ -124,6 +124,15 @@ func (f *File) Size() int64 { return f.size }
 // Metadata returns the header's __metadata__.
 func (f *File) Metadata() map[string]string { return maps.Clone(f.metadata) }
 
+// Desc returns the description of a tensor, and false if there is no such tensor.
+func (f *File) Desc(name string) (tensor.Desc, bool) {
+	i, ok := f.byName[name]
+	if !ok {
+		return tensor.Desc{}, false
+	}
+	return f.entries[i].desc, true
+}
+
 // StoredType returns the format's name of a tensor's element type, and false if
 // there is no such tensor.
 func (f *File) StoredType(name string) (string, bool) {
