@@ -8,8 +8,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"colakit/convert"
-	"colakit/formats/cola"
-	"colakit/formats/tensor"
 	"colakit/internal/command"
 )
 
@@ -17,12 +15,16 @@ func inspectVerb() command.Verb {
 	return command.Verb{
 		Name:  "inspect",
 		Args:  "FILE [TENSOR]",
-		Short: "describe an artifact or a safetensors file, or one tensor of it",
+		Short: "describe a file or folder of weights, or one tensor of it",
 		Long: `Prints header, provenance and tensors, or one tensor's statistics and first values.
-A damaged artifact is described as far as it can be read, and the exit code is 3.
+FILE is an artifact, a safetensors or GGUF file, one model's folder or a checkpoint; it
+is recognised by its content. Tensors have their native names: "dit." or "vae.", then
+the name in the checkpoint. TENSOR may also be the name in the file.
+A damaged file is described as far as it can be read, and the exit code is 3.
 
   colaconv inspect cola.cola
-  colaconv inspect cola.cola dit.txt_in.proj.weight --json`,
+  colaconv inspect hf_models
+  colaconv inspect cola.gguf dit.txt_in.proj.weight --json`,
 		Setup: setupInspect,
 	}
 }
@@ -38,23 +40,21 @@ func setupInspect(set *pflag.FlagSet) func(context.Context, command.Streams, []s
 		}
 		i, err := convert.Inspect(args[0])
 		switch {
-		case errors.Is(err, tensor.ErrDamaged) && !*asJSON && convert.IsArtifact(args[0]):
-			return errors.Join(err, cola.Dump(s.Out, args[0]))
-		case err != nil:
+		case i.Schema == "":
 			return err
 		case *asJSON:
-			return convert.WriteJSON(s.Out, i)
+			return errors.Join(err, convert.WriteJSON(s.Out, i))
 		}
-		return i.WriteText(s.Out)
+		return errors.Join(err, i.WriteText(s.Out))
 	}
 }
 
 func inspectTensor(s command.Streams, file, name string, asJSON bool) error {
 	t, damage := convert.InspectTensor(file, name)
-	if t.First == nil {
+	switch {
+	case t.Name == "":
 		return damage
-	}
-	if asJSON {
+	case asJSON:
 		return errors.Join(damage, convert.WriteJSON(s.Out, t))
 	}
 	return errors.Join(damage, t.WriteText(s.Out))
