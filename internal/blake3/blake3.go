@@ -10,6 +10,7 @@
 package blake3
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"math/bits"
@@ -43,29 +44,54 @@ func Of(data []byte) Sum { return root(node(data, 0)) }
 const PartSize = 1 << 20
 
 // Part is what the sum of a whole file needs to know of one of its parts.
-type Part struct{ node guts.Node }
+type Part struct {
+	value [8]uint32 // the chaining value of its subtree
+	node  guts.Node // its root, for a file that is no more than this part
+}
 
 // OfPart hashes part number index of a file. Every part but the last has
 // PartSize bytes; the last has 1 to PartSize.
 func OfPart(data []byte, index int) Part {
-	return Part{node(data, uint64(index)*PartSize/guts.ChunkSize)}
+	n := node(data, uint64(index)*PartSize/guts.ChunkSize)
+	return Part{guts.ChainingValue(n), n}
+}
+
+// Value returns a part in a form to be stored, for files of two parts or more.
+func (p Part) Value() (v Sum) {
+	for i, w := range p.value {
+		binary.LittleEndian.PutUint32(v[4*i:], w)
+	}
+	return v
+}
+
+// StoredPart returns the part that has the value. It must not be its file's only one.
+func StoredPart(v Sum) (p Part) {
+	for i := range p.value {
+		p.value[i] = binary.LittleEndian.Uint32(v[4*i:])
+	}
+	return p
 }
 
 // Join returns the sum of the file whose parts are given, in order. No parts
 // are an empty file.
 func Join(parts []Part) Sum {
-	if len(parts) == 0 {
+	switch len(parts) {
+	case 0:
 		return Of(nil)
-	}
-	return root(join(parts))
-}
-
-func join(parts []Part) guts.Node {
-	if len(parts) == 1 {
-		return parts[0].node
+	case 1:
+		return root(parts[0].node)
 	}
 	left := leftSize(len(parts))
-	return parent(join(parts[:left]), join(parts[left:]))
+	return root(guts.ParentNode(join(parts[:left]), join(parts[left:]), &guts.IV, 0))
+}
+
+// join returns the chaining value of the subtree over parts.
+func join(parts []Part) [8]uint32 {
+	if len(parts) == 1 {
+		return parts[0].value
+	}
+	left := leftSize(len(parts))
+	return guts.ChainingValue(guts.ParentNode(join(parts[:left]), join(parts[left:]), &guts.IV, 0))
 }
 
 // node returns the root of the subtree over data, which starts at the given

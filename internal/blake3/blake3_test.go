@@ -52,6 +52,20 @@ func TestJoin(t *testing.T) {
 	}
 }
 
+// TestStoredPart joins parts that were stored.
+func TestStoredPart(t *testing.T) {
+	data := random(5*PartSize + 12345)
+	for _, n := range []int{PartSize + 1, 2 * PartSize, 3*PartSize + 77, len(data)} {
+		var parts []Part
+		for at := 0; at < n; at += PartSize {
+			parts = append(parts, StoredPart(OfPart(data[at:min(n, at+PartSize)], len(parts)).Value()))
+		}
+		if got, want := Join(parts), Sum(blake3.Sum256(data[:n])); got != want {
+			t.Errorf("%d bytes in %d stored parts: sum %v, want %v", n, len(parts), got, want)
+		}
+	}
+}
+
 func TestSumText(t *testing.T) {
 	want := Of([]byte("cola"))
 	text, _ := want.MarshalText()
