@@ -6,9 +6,12 @@ type kernel struct {
 	name   string
 	peaks  func(dst []uint32, x []float32, width int)
 	encode func(codes []byte, x, scales []float32, width int, s *sums)
-	trial  func(x []float32, inverses *[trials]float32, sums *[trials][trialLanes]float32)
+	trial  func(x []float32, inverses *[trials]float32) [trials]float32
 	decode func(dst []float32, codes []byte, scales []float32, width int)
 }
+
+// step is the number of elements that vector code takes at a time.
+const step = 16
 
 // fastest is the kernel in use.
 var fastest = kernels()[0]

@@ -59,17 +59,39 @@ func plainEncode(codes []byte, x, scales []float32, width int, s *sums) {
 	}
 }
 
-// plainTrial adds to sums what the search for a scale goes by, Σ(x/s − q)² for
-// several s, with x·(1/s) for x/s and in float32: element i to lane i mod 16.
-func plainTrial(x []float32, inverses *[trials]float32, sums *[trials][trialLanes]float32) {
-	for i, v := range x {
-		for t, inverse := range inverses {
-			r := float32(v * inverse)
-			q := float32(math.RoundToEven(float64(min(max(r, -maxCode), maxCode))))
-			e := r - q
-			sums[t][i%trialLanes] += float32(e * e)
+// plainTrial returns what the search for a scale s goes by, Σ(x/s − q)² for each
+// of several 1/s, in float32. The elements of whole steps of 16 are added in as
+// many lanes and these by halves; the rest is added one after the other.
+func plainTrial(x []float32, inverses *[trials]float32) (sums [trials]float32) {
+	whole := len(x) &^ (step - 1)
+	for t, inverse := range inverses {
+		var lane [step]float32
+		for i, v := range x[:whole] {
+			lane[i%step] += excess(float32(v * inverse))
+		}
+		for half := step / 2; half > 0; half /= 2 {
+			for l := range half {
+				lane[l] += lane[l+half]
+			}
+		}
+		sums[t] = lane[0]
+	}
+	addTrials(&sums, x[whole:], inverses)
+	return sums
+}
+
+func addTrials(sums *[trials]float32, x []float32, inverses *[trials]float32) {
+	for t, inverse := range inverses {
+		for _, v := range x {
+			sums[t] += excess(float32(v * inverse))
 		}
 	}
+}
+
+// excess returns the square of what a quotient loses by becoming a code.
+func excess(r float32) float32 {
+	e := r - float32(math.RoundToEven(float64(min(max(r, -maxCode), maxCode))))
+	return float32(e * e)
 }
 
 // plainDecode sets dst to the values of codes in groups of width elements.

@@ -13,14 +13,14 @@ const (
 	beyond = maxCode + 0.5
 )
 
-// scaleFor returns the scale of a group whose largest magnitude is peak, finite.
-// It is false where that can't be stored by the scheme.
+// scaleFor returns the scale of a group whose largest magnitude is peak. It is
+// false where that can't be stored: NaN, Inf or too much for the scheme.
 func (s Scheme) scaleFor(peak float32) (float32, bool) {
 	scale := min(s.round(peak/maxCode), s.largest())
 	if peak/scale >= beyond && scale < s.largest() {
 		scale = s.next(scale)
 	}
-	return scale, !(peak/scale >= beyond)
+	return scale, peak == 0 || peak/scale < beyond
 }
 
 // round returns the scale nearest to x, ties to even.

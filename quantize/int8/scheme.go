@@ -42,6 +42,22 @@ func ParseClip(name string) (Clip, error) {
 	return 0, fmt.Errorf("unknown clipping %q; known are none, mse", name)
 }
 
+// String returns the scheme as "int8", "int8-g32-f16" or "int8-g64-mse": the
+// scales are float32 and of whole rows where it does not say otherwise.
+func (s Scheme) String() string {
+	name := "int8"
+	if s.Group > 0 {
+		name += fmt.Sprintf("-g%d", s.Group)
+	}
+	if s.Scale != dtype.F32 {
+		name += "-" + s.Scale.String()
+	}
+	if s.Clip != AbsMax {
+		name += "-" + s.Clip.String()
+	}
+	return name
+}
+
 // Check returns an error for a scheme that this package does not implement.
 func (s Scheme) Check() error {
 	if err := s.Quantization.Check(); err != nil {
@@ -63,7 +79,7 @@ func (s Scheme) check(codes, scales, values, rows, cols int) error {
 	if err := s.Check(); err != nil {
 		return err
 	}
-	if rows < 0 || cols < 0 || cols > 0 && rows > math.MaxInt/cols/s.Scale.Size() {
+	if !possible(rows, cols) || !possible(rows*cols, s.Scale.Size()) {
 		return fmt.Errorf("a matrix of shape [%d, %d] is not possible", rows, cols)
 	}
 	n, scaleBytes := rows*cols, rows*s.ScalesPerRow(cols)*s.Scale.Size()
@@ -72,6 +88,11 @@ func (s Scheme) check(codes, scales, values, rows, cols int) error {
 			values, codes, scales, rows, cols, n, n, scaleBytes)
 	}
 	return nil
+}
+
+// possible reports whether there is a matrix of that shape.
+func possible(rows, cols int) bool {
+	return rows >= 0 && cols >= 0 && (cols == 0 || rows <= math.MaxInt/cols)
 }
 
 // largest is the largest scale: beyond it there is no finite value, or 127 times
