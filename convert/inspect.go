@@ -110,10 +110,19 @@ func clone(raw []byte) json.RawMessage {
 	return append(json.RawMessage{}, raw...)
 }
 
+// formatKeys returns a GGUF file's metadata as text: strings as they are, long
+// arrays cut. The configurations have fields of their own.
 func formatKeys(m gguf.Metadata) map[string]string {
 	keys := make(map[string]string, len(m))
 	for _, kv := range m {
-		keys[kv.Key] = gguf.FormatValue(kv.Value)
+		text, isText := kv.Value.(string)
+		switch {
+		case kv.Key == ggufDiTConfig || kv.Key == ggufVAEConfig:
+		case isText:
+			keys[kv.Key] = text
+		default:
+			keys[kv.Key] = gguf.FormatValue(kv.Value)
+		}
 	}
 	return keys
 }
