@@ -15,13 +15,14 @@ type Cast struct {
 	Load dtype.Type
 	To   Scheme
 	// Clamp stores ±Largest for finite elements beyond it. The Tally counts them
-	// as overflow all the same, and their errors are in the figures.
+	// as overflow all the same, and their errors are in the figures. What becomes
+	// codes is not clamped.
 	Clamp bool
 }
 
 // Largest returns the largest finite magnitude that survives the cast.
 func (c Cast) Largest() float64 {
-	limit := largest(c.To.Type)
+	limit := c.To.largest()
 	if c.Load != dtype.Invalid {
 		limit = min(limit, largest(c.Load))
 	}
@@ -37,6 +38,9 @@ const blockElements = 1024
 // element is number first of its tensor. An error means lengths or types that do
 // not fit; elements that can't be stored are in the tally.
 func Convert(dst, src []byte, c Cast, first int64, t *Tally) error {
+	if c.To.Quantized() {
+		return fmt.Errorf("%v has scales: convert whole rows, as a Tile", c.To)
+	}
 	n := len(dst) / c.To.Type.Size()
 	if !c.From.Float() || n*c.To.Type.Size() != len(dst) || n*c.From.Size() != len(src) {
 		return fmt.Errorf("%d bytes of %v are not stored in %d bytes of %v", len(src), c.From, len(dst), c.To)

@@ -80,7 +80,7 @@ func figuresOf(x, y []float64) Figures {
 func TestConvert(t *testing.T) {
 	close := cmp.Comparer(func(a, b float64) bool { return math.Abs(a-b) <= 1e-12*math.Abs(b) })
 	for _, from := range []dtype.Type{dtype.F32, dtype.F16, dtype.BF16, dtype.F64} {
-		for _, s := range schemes {
+		for _, s := range floats {
 			for _, n := range []int{0, 1, 7, 8, 9, blockElements - 1, blockElements, blockElements + 1, 5000} {
 				src := encode(t, weights(n), from)
 				dst, tally := convert(t, Cast{From: from, To: s}, src)
@@ -303,6 +303,20 @@ func TestScan(t *testing.T) {
 	}
 }
 
+// TestScanCodes finds the code −128 at every place of a word and of the rest.
+func TestScanCodes(t *testing.T) {
+	for code := range 256 {
+		for at := range 21 {
+			data := make([]byte, 21)
+			data[at] = byte(code)
+			sound, zero, err := Scan(data, dtype.I8)
+			if err != nil || sound != (code != 0x80) || zero != (code == 0) {
+				t.Fatalf("code %d at %d: sound %v, zero %v, %v", int8(code), at, sound, zero, err)
+			}
+		}
+	}
+}
+
 func checkScan(t *testing.T, data []byte, typ dtype.Type, x float64) {
 	t.Helper()
 	finite, zero, err := Scan(data, typ)
@@ -314,7 +328,7 @@ func checkScan(t *testing.T, data []byte, typ dtype.Type, x float64) {
 func BenchmarkConvert(b *testing.B) {
 	const n = 1 << 20
 	src := encode(b, weights(n), dtype.F32)
-	for _, s := range schemes {
+	for _, s := range floats {
 		dst := make([]byte, n*s.Type.Size())
 		b.Run(s.String(), func(b *testing.B) {
 			b.SetBytes(int64(len(src)))

@@ -7,25 +7,46 @@ import (
 	"colakit/formats/dtype"
 )
 
-// Scan says whether data, elements of the float type t, holds a NaN or an Inf,
-// and whether it is nothing but zeros. It works on the codes, several at a time.
-func Scan(data []byte, t dtype.Type) (finite, zero bool, err error) {
+// Scan says whether data, elements of the float type t or codes (I8), are sound,
+// that is without a NaN, an Inf or the code −128 that no conversion writes, and
+// whether it is nothing but zeros. It works on the codes, several at a time.
+func Scan(data []byte, t dtype.Type) (sound, zero bool, err error) {
+	if t == dtype.I8 {
+		sound, zero = scanCodes(data)
+		return sound, zero, nil
+	}
 	m, ok := masks[t]
 	if !ok || len(data)%t.Size() != 0 {
 		return false, false, fmt.Errorf("%d bytes are no elements of type %v", len(data), t)
 	}
 	var carries, magnitudes uint64
-	for ; len(data) >= 8; data = data[8:] {
-		w := binary.LittleEndian.Uint64(data)
+	words(data, func(w uint64) {
 		carries |= w&m.exponent + m.step
 		magnitudes |= w &^ m.sign
+	})
+	return carries&m.sign == 0, magnitudes == 0, nil
+}
+
+// scanCodes finds −128: the sign alone, so that 127 added to the rest of the byte
+// does not carry into its place.
+func scanCodes(data []byte) (sound, zero bool) {
+	const sign, rest = 0x8080_8080_8080_8080, 0x7f7f_7f7f_7f7f_7f7f
+	var lowest, any uint64
+	words(data, func(w uint64) {
+		lowest |= w &^ (w&rest + rest) & sign
+		any |= w
+	})
+	return lowest == 0, any == 0
+}
+
+// words calls see for every 8 bytes of data, the last ones filled up with zeros.
+func words(data []byte, see func(uint64)) {
+	for ; len(data) >= 8; data = data[8:] {
+		see(binary.LittleEndian.Uint64(data))
 	}
 	var rest [8]byte
 	copy(rest[:], data)
-	w := binary.LittleEndian.Uint64(rest[:])
-	carries |= w&m.exponent + m.step
-	magnitudes |= w &^ m.sign
-	return carries&m.sign == 0, magnitudes == 0, nil
+	see(binary.LittleEndian.Uint64(rest[:]))
 }
 
 // laneMasks hold a code's fields, repeated over 64 bits. An exponent of ones

@@ -1,6 +1,6 @@
 package quantize
 
-import "math"
+import "colakit/quantize/int8"
 
 // Occurrence counts elements of one kind and keeps the first.
 type Occurrence struct {
@@ -24,7 +24,8 @@ func (o *Occurrence) add(later Occurrence) {
 }
 
 // Tally is what was seen while a tile was converted, or several, added in order.
-// The zero Tally is that of no elements.
+// The zero Tally is that of no elements. Those of the tiles of a quantised tensor
+// are the same, added up, however the tensor was cut into tiles.
 type Tally struct {
 	NaN, Inf Occurrence
 	Overflow Occurrence // finite, beyond Cast.Largest
@@ -34,6 +35,24 @@ type Tally struct {
 	maxAbsIndex             int64
 	squares, errorSquares   float64 // of the tiles that were added
 	laneSquares, laneErrors [lanes]float64
+	rows                    int8.Tally // of elements that became codes
+}
+
+// addRows adds the tally of rows that became codes, the first element being number
+// first of its tensor. Own says that NaN and Inf among them are those of the source.
+func (t *Tally) addRows(seen int8.Tally, first int64, own bool) {
+	if own {
+		t.NaN.add(located(seen.NaN, first))
+		t.Inf.add(located(seen.Inf, first))
+	}
+	t.Overflow.add(located(seen.Overflow, first))
+	t.elements += seen.Elements()
+	t.rows.Add(seen)
+}
+
+// located returns an occurrence of a tile in its tensor.
+func located(o int8.Occurrence, first int64) Occurrence {
+	return Occurrence{o.Count, o.Index + first, o.Value}
 }
 
 // Add adds the tally of the tile that follows.
@@ -42,6 +61,7 @@ func (t *Tally) Add(next Tally) {
 	t.Inf.add(next.Inf)
 	t.Overflow.add(next.Overflow)
 	t.elements += next.elements
+	t.rows.Add(next.rows)
 	t.underflow += next.underflow
 	t.squares += next.allSquares()
 	t.errorSquares += next.allErrors()
@@ -56,27 +76,3 @@ func (t *Tally) allErrors() float64  { return t.errorSquares + sum(t.laneErrors)
 
 // Elements returns the number of elements that were seen.
 func (t *Tally) Elements() int64 { return t.elements }
-
-// Figures say what storing a tensor by its scheme cost.
-type Figures struct {
-	// RelL2 is √(Σ(yᵢ−xᵢ)² / Σxᵢ²) over the elements x of the source and y as
-	// stored; 0 where all of x are 0.
-	RelL2 float64 `json:"rel_l2"`
-	// MaxAbs is the largest |yᵢ−xᵢ|, and MaxAbsIndex the first i that has it,
-	// row-major.
-	MaxAbs      float64 `json:"max_abs"`
-	MaxAbsIndex int64   `json:"max_abs_index"`
-	// Underflow counts the i with xᵢ ≠ 0 and yᵢ = 0.
-	Underflow int64 `json:"underflow"`
-	// Largest is the largest |xᵢ|.
-	Largest float64 `json:"largest"`
-}
-
-// Figures returns the figures of all elements that were seen.
-func (t *Tally) Figures() Figures {
-	f := Figures{MaxAbs: t.maxAbs, MaxAbsIndex: t.maxAbsIndex, Underflow: t.underflow, Largest: t.largest}
-	if squares := t.allSquares(); squares > 0 {
-		f.RelL2 = math.Sqrt(t.allErrors() / squares)
-	}
-	return f
-}
