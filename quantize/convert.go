@@ -110,7 +110,7 @@ func (c *conversion) float32s(dst []byte, x []float32, first int64) error {
 			return err
 		}
 	}
-	measure(c.tally, x, y, first, c.limit)
+	measure32(c.tally, x, y, first, c.limit)
 	return nil
 }
 
