@@ -14,22 +14,30 @@ import (
 )
 
 // BenchmarkDenoise times both branches of a flow-matching step after a prefix of
-// eight blocks.
+// eight blocks. Models of int8 are all of it.
 func BenchmarkDenoise(b *testing.B) {
 	model := openTiny(b)
 	wide := hf.Config{DiT: hf.DefaultDiT(), VAE: small().VAE}
 	wide.DiT.NumLayers, wide.DiT.BlockSize, wide.VAE.LatentDim = 2, 16, 16
+	const wideName = "released widths, 2 of 24 layers"
+	rows, groups := quantizedSource(wide, tensor.Quantization{Scale: dtype.F32}), quantizedSource(wide, tensor.Quantization{Group: 32, Scale: dtype.F16})
 	for _, c := range []struct {
-		name string
-		src  tensor.Source
-		cfg  hf.Config
+		name        string
+		src         tensor.Source
+		cfg         hf.Config
+		activations generate.Activations
 	}{
-		{"tiny", model, model.cfg},
-		{"released widths, 2 of 24 layers", synth.NewSource(wide, dtype.F32, 1), wide},
+		{"tiny", model, model.cfg, generate.FloatActivations},
+		{wideName, synth.NewSource(wide, dtype.F32, 1), wide, generate.FloatActivations},
+		{wideName + "/f16", synth.NewSource(wide, dtype.F16, 1), wide, generate.FloatActivations},
+		{wideName + "/int8", rows, wide, generate.FloatActivations},
+		{wideName + "/int8, activations int8", rows, wide, generate.Int8Activations},
+		{wideName + "/int8-g32", groups, wide, generate.FloatActivations},
+		{wideName + "/int8-g32, activations int8", groups, wide, generate.Int8Activations},
 	} {
 		for _, contract := range bothContracts {
 			b.Run(c.name+"/"+contract.String(), func(b *testing.B) {
-				e, err := New(c.src, c.cfg, Options{Contract: contract})
+				e, err := New(c.src, c.cfg, Options{Contract: contract, Activations: c.activations})
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -10,8 +10,9 @@
 //
 // and below them what a run needs: layout.go (who sees what), cache.go (keys and
 // values), conditioning.go (modulations, once per timestep), precision.go (the two
-// contracts), probe.go (taps), weights.go and build.go (loading), engine.go and
-// run.go (generate.Engine). Shapes stand in comments: R rows of a pass, Lk all keys
+// contracts), probe.go (taps), weights.go and build.go (loading), stored_weights.go
+// and coded_weights.go (weights of 16 and 8 bits), engine.go and run.go
+// (generate.Engine). Shapes stand in comments: R rows of a pass, Lk all keys
 // of a pass, d width of the trunk, c latent channels, h heads of hd channels.
 //
 // One generic code serves float32 and float64, and both contracts. Values are spago

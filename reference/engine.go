@@ -16,8 +16,13 @@ import (
 // every processor.
 type Options struct {
 	Contract generate.Contract
-	Float64  bool // compute in float64; the exact contract only
-	Workers  int  // goroutines that compute at the same time; 0: one per processor
+	// Activations, if Int8Activations, has every linear layer with int8 weights
+	// quantise its inputs, each row by itself, and multiply integers; see
+	// codedWeights. Layers of other weights and the patch convolution compute as
+	// ever. It is an error without int8 weights.
+	Activations generate.Activations
+	Float64     bool // compute in float64; the exact contract and float activations only
+	Workers     int  // goroutines that compute at the same time; 0: one per processor
 }
 
 // New returns an engine that computes the model of cfg with the weights of src,
@@ -60,7 +65,9 @@ type batch struct {
 
 func newEngine[T number](src tensor.Source, cfg hf.Config, o Options) (generate.Engine, error) {
 	e := &engine[T]{cfg: cfg, options: o}
-	l := &loader[T]{src: src, released: o.Contract == generate.Released, workers: o.Workers}
+	l := &loader[T]{
+		src: src, released: o.Contract == generate.Released, int8: o.Activations == generate.Int8Activations, workers: o.Workers,
+	}
 	err := guard("loading", func() error {
 		e.dit = newDiT(l, cfg.DiT)
 		e.encoder, e.decoder = newVAE(l, cfg.VAE)
@@ -69,6 +76,9 @@ func newEngine[T number](src tensor.Source, cfg hf.Config, o Options) (generate.
 	if err != nil {
 		return nil, fmt.Errorf("reference: %w", err)
 	}
+	if l.int8 && l.coded == 0 {
+		return nil, errors.New("reference: int8 activations are for layers with int8 weights, and this model has none; use float activations, or convert it with --type int8")
+	}
 	return e, nil
 }
 
@@ -76,7 +86,8 @@ func (e *engine[T]) Model() generate.Model {
 	return generate.Model{
 		BlockSize: e.cfg.DiT.BlockSize, PatchSize: e.cfg.VAE.PatchSize,
 		LatentDim: e.cfg.VAE.LatentDim, VocabSize: e.cfg.VAE.VocabSize,
-		CrossTalk: !e.cfg.VAE.BlockCausal, Contract: e.options.Contract,
+		CrossTalk: !e.cfg.VAE.BlockCausal,
+		Contract:  e.options.Contract, Activations: e.options.Activations,
 	}
 }
 

@@ -24,6 +24,7 @@ var quantizations = []tensor.Quantization{
 	{Scale: dtype.F16},
 	{Group: 7, Scale: dtype.F32},
 	{Group: 8, Scale: dtype.F16},
+	{Group: 32, Scale: dtype.F16},
 	{Group: 128, Scale: dtype.F16},
 }
 
@@ -129,7 +130,7 @@ func TestLargeQuantizedWeights(t *testing.T) {
 				return layer
 			}
 			layer := build(view)
-			if layer.W != nil || &layer.stored.view.Data[0] != &view.Data[0] {
+			if layer.W != nil || &layer.stored.(*storedWeights[float32]).view.Data[0] != &view.Data[0] {
 				t.Fatalf("%+v: the codes were copied", q)
 			}
 			if diff := cmp.Diff(build(numbers).forward(p, x).data(), layer.forward(p, x).data()); diff != "" {

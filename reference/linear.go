@@ -14,8 +14,14 @@ type Linear[T number] struct {
 	W *nn.Param // [out, in]; nil where the weights stay as stored
 	B *nn.Param // [out, 1]; nil: no bias
 
-	stored  *storedWeights[T]
+	stored  products[T]
 	in, out int
+}
+
+// products multiplies by a weight matrix [out, in] that is no spago matrix.
+type products[T number] interface {
+	// multiply computes dst = x·Wᵀ for x [rows, in] and dst [rows, out].
+	multiply(dst, x []T, rows, workers int) error
 }
 
 // forward maps x [R, in] to [R, out].

@@ -5,6 +5,7 @@ import (
 
 	"colakit/formats/dtype"
 	"colakit/formats/tensor"
+	codec "colakit/quantize/int8"
 )
 
 // storedWeights is a weight matrix that stays in a type other than T: spago has no
@@ -12,22 +13,15 @@ import (
 // Tiles of its rows are widened when they are multiplied, codes to the numbers that
 // they stand for.
 type storedWeights[T number] struct {
-	view      tensor.View // a float type or a quantised one; the bytes of out·in elements
-	narrow    bool        // round what is widened to bfloat16
-	out, in   int
-	tiles     int // of tileRows rows, the last perhaps of fewer
-	tileRows  int
-	tileSpace sync.Pool // of *[]T
+	tiling
+	view   tensor.View // a float type or a quantised one; the bytes of out·in elements
+	narrow bool        // round what is widened to bfloat16
+	spaces sync.Pool   // of *[]T, for a tile
 }
 
-// tileElements is about the size of a tile, for it to stay in the second-level cache.
-const tileElements = 64 << 10
-
 func newStoredWeights[T number](view tensor.View, narrow bool, out, in int) *storedWeights[T] {
-	w := &storedWeights[T]{view: view, narrow: narrow, out: out, in: in}
-	w.tileRows = max(tileElements/max(in, 1), 1)
-	w.tiles = (out + w.tileRows - 1) / w.tileRows
-	w.tileSpace.New = func() any { space := make([]T, w.tileRows*in); return &space }
+	w := &storedWeights[T]{tiling: tilingOf(out, in), view: view, narrow: narrow}
+	w.spaces.New = func() any { space := make([]T, w.height*in); return &space }
 	return w
 }
 
@@ -36,24 +30,44 @@ func newStoredWeights[T number](view tensor.View, narrow bool, out, in int) *sto
 func (w *storedWeights[T]) multiply(dst, x []T, rows, workers int) error {
 	var once sync.Once
 	var failure error
-	spread(workers, w.tiles, rows*w.tileRows*w.in, func(from, to int) {
-		space := w.tileSpace.Get().(*[]T)
-		defer w.tileSpace.Put(space)
-		for tile := from; tile < to; tile++ {
-			first := tile * w.tileRows
-			n := min(w.tileRows, w.out-first)
-			weights := (*space)[:n*w.in]
-			if err := widen(weights, w.view, first*w.in); err != nil {
-				once.Do(func() { failure = err })
-				return
-			}
-			if w.narrow {
-				roundBF16(weights)
-			}
-			multiply(dst[first:], w.out, x, w.in, weights, w.in, rows, n, w.in, 1)
+	w.spread(workers, rows, func(first, n int) {
+		space := w.spaces.Get().(*[]T)
+		defer w.spaces.Put(space)
+		weights := (*space)[:n*w.in]
+		if err := widen(weights, w.view, first*w.in); err != nil {
+			once.Do(func() { failure = err })
+			return
 		}
+		if w.narrow {
+			roundBF16(weights)
+		}
+		multiply(dst[first:], w.out, x, w.in, weights, w.in, rows, n, w.in, 1)
 	})
 	return failure
+}
+
+// tiling cuts a matrix [out, in] into tiles of whole rows.
+type tiling struct {
+	out, in int
+	height  int // rows of a tile; the last may have fewer
+}
+
+// tileElements is about the size of a tile, for it to stay in the second-level cache.
+const tileElements = 64 << 10
+
+func tilingOf(out, in int) tiling {
+	return tiling{out, in, max(tileElements/max(in, 1), 1)}
+}
+
+// spread calls fn for every tile, its first row and its rows, on up to workers
+// goroutines; rows are those that are multiplied by the matrix.
+func (t tiling) spread(workers, rows int, fn func(first, n int)) {
+	count := (t.out + t.height - 1) / t.height
+	spread(workers, count, rows*t.height*t.in, func(from, to int) {
+		for first := from * t.height; first < min(to*t.height, t.out); first += t.height {
+			fn(first, min(t.height, t.out-first))
+		}
+	})
 }
 
 // widen decodes len(dst) elements of v, from the given one on; of a quantised
@@ -82,7 +96,11 @@ func widen[T number](dst []T, v tensor.View, from int) error {
 
 // dequantize is widen for a quantised tensor.
 func dequantize(dst []float32, v tensor.View, from int) {
-	cols := v.Shape[len(v.Shape)-1]
-	scales := v.Scales[from/cols*v.Quantization.ScalesPerRow(cols)*v.Quantization.Scale.Size():]
-	v.Quantization.Dequantize(dst, v.Data[from:from+len(dst)], scales, cols)
+	q, cols := *v.Quantization, v.Shape[len(v.Shape)-1]
+	rows, codes := len(dst)/cols, v.Data[from:from+len(dst)]
+	rowScales := q.ScalesPerRow(cols) * q.Scale.Size()
+	scales := v.Scales[from/cols*rowScales:][:rows*rowScales]
+	if codec.Dequantize(dst, codes, scales, rows, cols, q) != nil { // groups that it has no fast code for
+		q.Dequantize(dst, codes, scales, cols)
+	}
 }

@@ -25,7 +25,9 @@ import (
 type loader[T number] struct {
 	src      tensor.Source
 	released bool
+	int8     bool // int8 activations: layers with int8 weights multiply codes
 	workers  int
+	coded    int // layers that do
 	err      error
 }
 
@@ -44,6 +46,8 @@ func (l *loader[T]) product(m hf.Module, out, in int, bias bool, stored ...int) 
 	layer := &Linear[T]{in: in, out: out}
 	if view, ok := l.read(m.Weight(), stored...); ok {
 		switch {
+		case l.int8 && view.Quantization != nil && len(stored) == 2:
+			layer.stored = l.codes(view)
 		case out*in < large || view.Type == typeOf[T]() && !l.released:
 			layer.W = l.param(view, l.released, out, in)
 		case view.Quantization != nil:
@@ -58,6 +62,18 @@ func (l *loader[T]) product(m hf.Module, out, in int, bias bool, stored ...int) 
 		layer.B = l.vector(m.Bias(), l.released, out)
 	}
 	return layer
+}
+
+// codes returns a quantised matrix [out, in] whose products are taken in codes.
+func (l *loader[T]) codes(view tensor.View) products[T] {
+	w, err := newCodedWeights(view)
+	l.err = err
+	l.coded++
+	w32, ok := any(w).(products[T])
+	if !ok && err == nil {
+		l.err = errors.New("int8 activations are scaled in float32; they have no float64 form")
+	}
+	return w32
 }
 
 // norm reads a LayerNorm. Its parameters stay as they are under both contracts.

@@ -85,7 +85,7 @@ func TestLargeWeights(t *testing.T) {
 				t.Fatalf("a spago matrix: %v, stored weights: %v", layer.W != nil, layer.stored != nil)
 			}
 			if layer.stored != nil {
-				held := layer.stored.view.Data
+				held := layer.stored.(*storedWeights[float32]).view.Data
 				if len(held) != c.held || (&held[0] == &view.Data[0]) != c.shared {
 					t.Errorf("%d bytes are held, shared: %v", len(held), &held[0] == &view.Data[0])
 				}

@@ -50,7 +50,9 @@ type Model struct {
 	LatentDim int  // channels of a latent
 	VocabSize int  // width of the logits; token ids up to and including VocabSize can be embedded
 	CrossTalk bool // samples of a batch see each other (block_causal false): batches of one only
-	Contract  Contract
+
+	Contract    Contract
+	Activations Activations
 }
 
 // A Pass is one call of the denoiser or the decoder for the current block of
