@@ -47,7 +47,7 @@ func Explain(path, name string) (Explanation, error) {
 	}
 	defer c.Close()
 	t, damage := c.inspectTensor(name)
-	if damage != nil && !errors.Is(damage, tensor.ErrDamaged) {
+	if t.Name == "" {
 		return Explanation{}, damage
 	}
 	e := Explanation{Schema: ExplainSchema, File: c.Path, Format: c.Format, TensorLine: t.TensorLine,

@@ -91,6 +91,9 @@ func TestInspectFormats(t *testing.T) {
 			continue
 		}
 		got := both(t, func(b *strings.Builder) error { return i.WriteText(b) }, i)
+		if p := i.Provenance; p != nil { // counted in the words of conversions
+			got = strings.Replace(got, p.Plan.counts(), "…", 1)
+		}
 		goldenText(t, testdata, "inspect-"+name+".txt", got)
 	}
 }

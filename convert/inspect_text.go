@@ -192,6 +192,11 @@ func writeError(w *writer, t TensorLine) {
 		w.line("  error      rel-L2 %.3g (%s), max |Δ| %.3g at %v, %d lost to underflow",
 			r.RelL2, decibels(r.RelL2), r.MaxAbs, coordinates(t.Shape, r.MaxAbsIndex), r.Underflow)
 	}
+	if r := t.Result; r != nil && r.Int8 != (quantize.Int8Figures{}) {
+		c := r.Int8
+		w.line("  codes      worst row %d with rel-L2 %.3g; %.3g %% clipped, %.3g %% zero; unclipped rel-L2 %.3g",
+			c.WorstChannel, c.WorstChannelRelL2, 100*c.Clipped, 100*c.Zero, c.AbsMaxRelL2)
+	}
 }
 
 func writeStatistics(w *writer, t TensorLine, s *quantize.Statistics) {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"colakit/formats/cola"
@@ -124,6 +125,17 @@ func saveCola(t testing.TB, path string, views []tensor.View, m cola.Meta) {
 	}
 }
 
+// codedMeta is sampleMeta of an artifact in which sampleIn is stored as codes.
+func codedMeta() cola.Meta {
+	m := sampleMeta()
+	m.Provenance = []byte(strings.NewReplacer(
+		`"type": "bf16"`, `"type": "int8-g32"`, `"to": "bf16", "action": "round"`, `"to": "int8-g32", "action": "quantize"`,
+		`"every matrix is bf16, as asked"`, `"rule 1"`, `"largest": 2`, `"largest": 2, "int8": {"sqnr_db": 60, "worst_channel": 2,
+		"worst_channel_rel_l2": 0.002, "clipped": 0.0005, "zero": 0.026, "abs_max_rel_l2": 0.0015}`,
+	).Replace(sampleProvenance))
+	return m
+}
+
 func sampleMeta() cola.Meta {
 	return cola.Meta{DiTConfig: []byte(sampleDiT), VAEConfig: []byte(sampleVAE), Tokenizer: []byte("{}"), Provenance: []byte(sampleProvenance)}
 }
@@ -215,7 +227,7 @@ func inEveryFormat(t testing.TB) map[string]Format {
 		return tensor.Quantization{Group: group, Scale: scale}
 	}
 	coded := []tensor.View{coded(t, views[0], q(32, dtype.F16)), views[1], coded(t, views[2], q(0, dtype.F32))}
-	saveCola(t, "int8.cola", coded, sampleMeta())
+	saveCola(t, "int8.cola", coded, codedMeta())
 	saveSafetensors(t, "native.safetensors", views, native)
 	saveSafetensors(t, "hf.safetensors", views, hfName)
 	saveSafetensors(t, "compressed/model.safetensors", coded, hfName)

@@ -2,7 +2,6 @@ package convert
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 
 	"colakit/formats/cola"
@@ -11,6 +10,7 @@ import (
 	"colakit/formats/hf"
 	"colakit/formats/safetensors"
 	"colakit/formats/tensor"
+	"colakit/quantize"
 )
 
 // typeName names how a tensor's elements are stored: "bf16", "int8", "int8-g32".
@@ -18,14 +18,7 @@ func typeName(t dtype.Type, q *tensor.Quantization) string {
 	if q == nil {
 		return t.String()
 	}
-	name, usual := "int8", dtype.F32
-	if q.Group > 0 {
-		name, usual = fmt.Sprintf("int8-g%d", q.Group), dtype.F16
-	}
-	if q.Scale != usual {
-		name += "-" + q.Scale.String()
-	}
-	return name
+	return quantize.Scheme{Type: t, Group: q.Group, Scale: q.Scale}.String()
 }
 
 // named returns a Holding for a name of a file.
