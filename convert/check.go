@@ -4,14 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"sync"
 
 	"colakit/formats/cola"
 	"colakit/formats/hf"
 	"colakit/formats/tensor"
 	"colakit/internal/blake3"
-	"colakit/quantize"
 )
 
 // CheckReport is what a check of an artifact found.
@@ -28,7 +25,7 @@ type CheckReport struct {
 
 // Finding is one thing that a check found.
 type Finding struct {
-	Stage  string `json:"stage"` // "structure", "checksums", "values" or "inventory"
+	Stage  string `json:"stage"` // "structure", "checksums", "values", "inventory" or "provenance"
 	Tensor string `json:"tensor,omitempty"`
 	Text   string `json:"text"`
 }
@@ -51,9 +48,11 @@ type CheckOptions struct {
 	Progress func(done, total int64)
 }
 
-// Check reads the whole artifact: structure, checksums, values (NaN, Inf, matrices
-// of zeros), and the tensors that its configurations expect. Damage is in the
-// report; the error is that of opening the file, or the context's.
+// Check reads the whole artifact: structure, checksums, values (NaN, Inf, codes
+// and scales that no conversion writes, matrices of zeros), the tensors that its
+// configurations expect, the tokenizer, and that the plan it was made by is the
+// one of these tensors. Damage is in the report; the error is that of opening the
+// file, or the context's.
 func Check(ctx context.Context, path string, o CheckOptions) (CheckReport, error) {
 	r := CheckReport{File: path, Damage: []Finding{}, Notes: []Finding{}}
 	f, err := cola.Open(path)
@@ -69,7 +68,12 @@ func Check(ctx context.Context, path string, o CheckOptions) (CheckReport, error
 	if err := r.checkData(ctx, f, o); err != nil {
 		return r, err
 	}
-	r.checkInventory(f)
+	meta, err := f.Meta()
+	if err != nil {
+		return r, nil // is among the checksums
+	}
+	r.checkInventory(f, meta)
+	r.checkProvenance(f, meta)
 	return r, nil
 }
 
@@ -100,60 +104,8 @@ func (r *CheckReport) checkData(ctx context.Context, f *cola.File, o CheckOption
 	return nil
 }
 
-// values collects what the chunks of all tensors hold.
-type values struct {
-	file *cola.File
-	mu   sync.Mutex
-	zero []bool // no element but zeros was seen
-	bad  []int  // first chunk with a NaN or Inf, −1 for none
-}
-
-func newValues(f *cola.File) *values {
-	n := len(f.Entries())
-	return &values{file: f, zero: slices.Repeat([]bool{true}, n), bad: slices.Repeat([]int{-1}, n)}
-}
-
-func (v *values) see(i, chunk int, data []byte) {
-	finite, zero, err := quantize.Scan(data, v.file.Entries()[i].Type)
-	if err != nil {
-		return // no type of a .cola file
-	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.zero[i] = v.zero[i] && zero
-	if !finite && (v.bad[i] < 0 || chunk < v.bad[i]) {
-		v.bad[i] = chunk
-	}
-}
-
-func (v *values) report(i int, r *CheckReport) {
-	e := v.file.Entries()[i]
-	if v.bad[i] >= 0 {
-		r.damage("values", e.Name, v.describe(e))
-	}
-	if v.zero[i] && len(e.Shape) > 1 && e.Bytes > 0 {
-		r.Notes = append(r.Notes, Finding{"values", e.Name, fmt.Sprintf("%s: tensor %q %v is all zeros", v.file.Name(), e.Name, e.Shape)})
-	}
-}
-
-func (v *values) describe(e cola.Entry) error {
-	view, err := v.file.Raw(e.Name)
-	if err != nil {
-		return err
-	}
-	s, err := quantize.Describe(view.Data, e.Type)
-	if err != nil {
-		return err
-	}
-	return fmt.Errorf("%s: tensor %q holds %d NaN and %d Inf, the first at %v", v.file.Name(), e.Name, s.NaN, s.Inf, coordinates(e.Shape, s.FirstBad))
-}
-
 // checkInventory compares the tensors with those that the configurations expect.
-func (r *CheckReport) checkInventory(f *cola.File) {
-	meta, err := f.Meta()
-	if err != nil {
-		return // reported among the checksums
-	}
+func (r *CheckReport) checkInventory(f *cola.File, meta cola.Meta) {
 	config, err := hf.ParseConfig(meta.DiTConfig, meta.VAEConfig)
 	if err != nil {
 		r.damage("inventory", "", fmt.Errorf("%s: %w", f.Name(), err))

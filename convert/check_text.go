@@ -16,7 +16,7 @@ func (r CheckReport) WriteText(out io.Writer) error {
 		w.line("· %-10s %s", f.Stage, f.Text)
 	}
 	if len(r.Damage) == 0 {
-		w.line("%s is sound: %s, %d tensors, %d chunks; structure, checksums, values and inventory checked", r.File, units.Bytes(r.Bytes), r.Tensors, r.Chunks)
+		w.line("%s is sound: %s, %d tensors, %d chunks; structure, checksums, values, inventory and provenance checked", r.File, units.Bytes(r.Bytes), r.Tensors, r.Chunks)
 	}
 	return w.err
 }

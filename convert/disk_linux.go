@@ -2,7 +2,9 @@ package convert
 
 import (
 	"errors"
+	"io/fs"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -29,6 +31,24 @@ func freeBytes(dir string) (free int64, known bool) {
 		return 0, false
 	}
 	return int64(disk.Bavail) * disk.Bsize, true
+}
+
+// allocated returns the bytes of the disk that a file takes; 0 for none.
+func allocated(path string) int64 {
+	var s unix.Stat_t
+	if unix.Stat(path, &s) != nil {
+		return 0
+	}
+	return s.Blocks * 512
+}
+
+// changeTime returns when a file or what is known of it last changed, in
+// nanoseconds; unlike the time of modification no program can set it.
+func changeTime(info fs.FileInfo) int64 {
+	if s, ok := info.Sys().(*syscall.Stat_t); ok {
+		return s.Ctim.Nano()
+	}
+	return 0
 }
 
 // reserve allocates the first bytes of a file on the disk.

@@ -16,6 +16,10 @@ func writable(string) error { return nil } // creating the file will show
 
 func freeBytes(string) (free int64, known bool) { return 0, false }
 
+func allocated(string) int64 { return 0 }
+
+func changeTime(fs.FileInfo) int64 { return 0 }
+
 func reserve(*os.File, int64) error { return nil }
 
 // renameNew renames a file, but not over another one; its error wraps fs.ErrExist.

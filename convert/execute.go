@@ -2,20 +2,18 @@ package convert
 
 import (
 	"context"
-	"io"
-	"runtime"
 	"time"
 
-	"colakit/formats/cola"
 	"colakit/internal/blake3"
-	"colakit/quantize"
 )
 
 // ExecuteOptions say how a plan is executed.
 type ExecuteOptions struct {
-	Jobs     int  // workers; 0: one per processor
-	Force    bool // replace an output that is there
-	Progress func(Progress)
+	Jobs      int   // workers; 0: one per processor
+	MaxMemory int64 // bytes of resident memory; fewer jobs and tiles where they do not fit; 0: no limit
+	Force     bool  // replace an output that is there
+	Resume    bool  // go on where an earlier conversion was interrupted, and be resumable
+	Progress  func(Progress)
 }
 
 // Progress is a step of the work. Reports come in order, from one goroutine.
@@ -35,28 +33,50 @@ type Summary struct {
 	SourceBytes int64         `json:"source_bytes"`
 	OutputBytes int64         `json:"output_bytes"`
 	Tensors     int           `json:"tensors"`
+	Resumed     int           `json:"resumed,omitempty"` // tensors that an earlier execution had written
 	Duration    time.Duration `json:"duration_ns"`
 	Results     []Result      `json:"-"` // in the order of the plan
 }
 
 // Execute writes the artifact to the file out. On an error, or when the context is
-// cancelled, nothing is left behind and a previous file stays as it was.
-func (c *Conversion) Execute(ctx context.Context, out string, o ExecuteOptions) (Summary, error) {
+// cancelled, nothing is left behind and a previous file stays as it was. With
+// Resume what is written so far stays beside out, for a later Execute with Resume
+// of the same source and plan; the artifact has the same bytes.
+func (c *Conversion) Execute(ctx context.Context, out string, o ExecuteOptions) (s Summary, err error) {
 	start := time.Now()
-	t, err := newTarget(out, o.Force, c.source.files, c.OutputBytes)
+	m, err := c.Memory(o.Jobs, o.MaxMemory)
 	if err != nil {
 		return Summary{}, err
 	}
-	file, err := t.create()
+	if err := c.Scan(ctx, ScanOptions{o.Jobs, o.MaxMemory, o.Progress}); err != nil {
+		return Summary{}, err
+	}
+	t, err := newTarget(out, o.Force, o.Resume, c.source.files, c.OutputBytes)
 	if err != nil {
 		return Summary{}, err
 	}
-	defer file.discard()
+	src, err := c.openWeights()
+	if err != nil {
+		return Summary{}, err
+	}
+	defer src.close()
+	file, entries, err := c.create(t, src)
+	if err != nil {
+		return Summary{}, err
+	}
+	defer func() { file.discard(err) }()
 	if err := file.preallocate(c.OutputBytes); err != nil {
 		return Summary{}, err
 	}
-	s, err := c.write(ctx, file, o)
+	e, err := c.newExecution(file, src, o.Progress)
 	if err != nil {
+		return Summary{}, err
+	}
+	if err := e.restore(ctx, file, entries, m.Jobs); err != nil {
+		return Summary{}, err
+	}
+	e.journal = file.journal
+	if s, err = e.write(ctx, m); err != nil {
 		return Summary{}, err
 	}
 	if err := ctx.Err(); err != nil {
@@ -70,51 +90,4 @@ func (c *Conversion) Execute(ctx context.Context, out string, o ExecuteOptions) 
 	}
 	s.Output, s.Duration = out, time.Since(start)
 	return s, nil
-}
-
-// write writes the artifact.
-func (c *Conversion) write(ctx context.Context, out io.WriterAt, o ExecuteOptions) (Summary, error) {
-	w, err := c.newWriter(out)
-	if err != nil {
-		return Summary{}, err
-	}
-	src, err := c.openWeights()
-	if err != nil {
-		return Summary{}, err
-	}
-	defer src.close()
-	r := newRun(c, w, src, o)
-	if err := r.execute(ctx, o.jobs()); err != nil {
-		return Summary{}, err
-	}
-	if err := src.unchanged(); err != nil {
-		return Summary{}, err
-	}
-	return c.finish(w, r.figures(), src)
-}
-
-func (o ExecuteOptions) jobs() int {
-	if o.Jobs > 0 {
-		return o.Jobs
-	}
-	return runtime.GOMAXPROCS(0)
-}
-
-// finish writes everything but the tensors.
-func (c *Conversion) finish(w *cola.Writer, figures []quantize.Figures, src *weights) (Summary, error) {
-	p := Provenance{Tool: Tool, Plan: c.Plan, Verification: Verification{Unverified}}
-	for _, f := range c.source.files {
-		p.Sources = append(p.Sources, SourceSum{f.name, f.size, src.sum(f)})
-	}
-	for i, s := range c.Steps {
-		p.Results = append(p.Results, Result{s.Tensor, figures[i]})
-	}
-	raw, err := p.encode(c.reserve)
-	if err != nil {
-		return Summary{}, err
-	}
-	root, size, err := w.Finish(c.meta(raw))
-	return Summary{
-		Root: root, SourceBytes: c.SourceBytes, OutputBytes: size, Tensors: len(c.Steps), Results: p.Results,
-	}, err
 }

@@ -120,15 +120,35 @@ func (d *fullDisk) WriteAt(p []byte, _ int64) (int, error) {
 	return len(p), nil
 }
 
+// writeTo executes a plan on a writer of the test's.
+func writeTo(t *testing.T, c *Conversion, out io.WriterAt) error {
+	t.Helper()
+	src, err := c.openWeights()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.close()
+	e, err := c.newExecution(out, src, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := c.Memory(2, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = e.write(t.Context(), m)
+	return err
+}
+
 func TestDiskFull(t *testing.T) {
 	c := prepare(t, Options{Source: checkpointDir(t, smallDiT, wideVAE, synth.Options{Type: dtype.F32}), Type: quantize.F32})
 	for free := 0; free < int(c.OutputBytes); free += int(c.OutputBytes) / 7 {
-		_, err := c.write(t.Context(), &fullDisk{free}, ExecuteOptions{Jobs: 2})
+		err := writeTo(t, c, &fullDisk{free})
 		if !errors.Is(err, syscall.ENOSPC) {
 			t.Errorf("%d of %d bytes free: %v", free, c.OutputBytes, err)
 		}
 	}
-	if _, err := c.write(t.Context(), &fullDisk{2 * int(c.OutputBytes)}, ExecuteOptions{}); err != nil {
+	if err := writeTo(t, c, &fullDisk{2 * int(c.OutputBytes)}); err != nil {
 		t.Errorf("with room for all: %v", err)
 	}
 }

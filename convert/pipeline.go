@@ -6,57 +6,42 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"colakit/formats/cola"
 	"colakit/internal/blake3"
 	"colakit/quantize"
 )
 
-// maxTiles bounds the tiles in work, and so the memory: 80 MiB, and 1 MiB for
-// every worker.
-const maxTiles = 20
-
-// run is the execution of a plan: workers take tasks in order, and one collector
-// takes their results in the same order.
+// run performs tasks: workers take them in order, and one collector is given
+// their results in the same order.
 type run struct {
 	conversion *Conversion
-	writer     *cola.Writer
 	source     *weights
-	progress   func(Progress)
 	tasks      []task
-	tallies    []quantize.Tally // by step
-	done       int64            // bytes of tensors
+	take       func(task, *result) error // called by the collector
 
 	next    atomic.Int64
 	buffers chan []byte // free ones
-	results chan result
+	results chan *result
 }
 
 type result struct {
-	number int // of the task
-	data   []byte
-	sum    blake3.Sum
-	tally  quantize.Tally
-	err    error
-}
-
-func newRun(c *Conversion, w *cola.Writer, src *weights, o ExecuteOptions) *run {
-	return &run{
-		conversion: c, writer: w, source: src, progress: o.Progress,
-		tasks: schedule(c, w, src), tallies: make([]quantize.Tally, len(c.Steps)),
-	}
+	number            int    // of the task
+	buffer            []byte // that holds data and scales
+	data, scales      []byte
+	dataSum, scaleSum blake3.Sum
+	tally             quantize.Tally
+	err               error
 }
 
 // execute performs all tasks. Its error is that of the first task in order that
 // failed, or the context's.
-func (r *run) execute(ctx context.Context, jobs int) error {
+func (r *run) execute(ctx context.Context, m Memory) error {
 	ctx, cancel := context.WithCancel(ctx)
-	buffers := min(jobs+4, maxTiles)
-	r.buffers, r.results = make(chan []byte, buffers), make(chan result, buffers)
-	for range buffers {
+	r.buffers, r.results = make(chan []byte, m.Tiles), make(chan *result, m.Tiles)
+	for range m.Tiles {
 		r.buffers <- nil
 	}
 	var workers sync.WaitGroup
-	for range min(jobs, buffers) {
+	for range m.Jobs {
 		workers.Go(func() { r.work(ctx) })
 	}
 	err := r.collect(ctx)
@@ -87,7 +72,7 @@ func (r *run) work(ctx context.Context) {
 
 // collect takes the results in order.
 func (r *run) collect(ctx context.Context) error {
-	early := map[int]result{} // that came before their turn
+	early := map[int]*result{} // that came before their turn
 	for next := 0; next < len(r.tasks); {
 		select {
 		case <-ctx.Done():
@@ -97,7 +82,7 @@ func (r *run) collect(ctx context.Context) error {
 		}
 		for res, ok := early[next]; ok; res, ok = early[next] {
 			delete(early, next)
-			if err := r.take(res); err != nil {
+			if err := r.pass(res); err != nil {
 				return err
 			}
 			next++
@@ -106,71 +91,56 @@ func (r *run) collect(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// pass gives a result to the one who takes it, and its buffer back.
+func (r *run) pass(res *result) error {
+	defer func() { r.buffers <- res.buffer }()
+	if res.err != nil {
+		return res.err
+	}
+	return r.take(r.tasks[res.number], res)
+}
+
 // perform converts a tile, or hashes a part of a file.
-func (r *run) perform(n int, buffer, input []byte) result {
+func (r *run) perform(n int, buffer, input []byte) *result {
 	t := r.tasks[n]
-	res := result{number: n, data: buffer}
+	res := &result{number: n, buffer: buffer}
 	if t.file != nil {
 		_, res.err = t.file.readPiece(input, t.file.wholePart(t.part))
 		return res
 	}
 	if buffer == nil {
-		res.data = make([]byte, cola.ChunkBytes)
+		res.buffer = make([]byte, r.conversion.tileBytes())
 	}
-	res.err = r.convert(t, &res, input)
+	res.err = r.convert(t, res, input)
 	return res
 }
 
 // convert reads and converts a tile into the result's buffer.
 func (r *run) convert(t task, res *result, input []byte) error {
-	step := r.conversion.Steps[t.step]
-	first, n := tileElements(step, t.chunk)
+	step, e := r.conversion.Steps[t.step], r.conversion.layout[t.step]
+	first, _ := e.Elements(t.chunk)
+	res.data = res.buffer[:e.ChunkBytes(t.chunk)]
+	if e.Scales != nil {
+		n := e.ChunkBytes(e.DataChunks() + t.chunk)
+		res.scales = res.buffer[len(res.data) : int64(len(res.data))+n]
+	}
 	file, pieces := r.conversion.tilePieces(t.step, t.chunk, r.source)
-	to, from := int64(step.To.Type.Size()), int64(step.From.Size())
-	res.data = res.data[:n*to]
-	at := int64(0) // elements of the tile
+	tile, err := quantize.NewTile(res.data, res.scales, step.cast(), step.Shape, first)
+	if err != nil {
+		return fmt.Errorf("%s: tensor %q: %w", file.path, step.Source, err)
+	}
 	for _, p := range pieces {
 		src, err := file.readPiece(input, p)
 		if err != nil {
 			return err
 		}
-		k := int64(len(src)) / from
-		if err := quantize.Convert(res.data[at*to:(at+k)*to], src, step.cast(), first+at, &res.tally); err != nil {
+		if err := tile.Write(src); err != nil {
 			return fmt.Errorf("%s: tensor %q: %w", file.path, step.Source, err)
 		}
-		at += k
 	}
-	res.sum = blake3.Of(res.data)
+	if res.tally, err = tile.Tally(); err != nil {
+		return fmt.Errorf("%s: tensor %q: %w", file.path, step.Source, err)
+	}
+	res.dataSum, res.scaleSum = blake3.Of(res.data), blake3.Of(res.scales)
 	return nil
-}
-
-// take writes a tile whose turn it is and reports the progress.
-func (r *run) take(res result) error {
-	defer func() { r.buffers <- res.data[:0] }()
-	t := r.tasks[res.number]
-	if res.err != nil || t.file != nil {
-		return res.err
-	}
-	step, f := r.conversion.Steps[t.step], r.conversion.tensors[t.step]
-	if err := unstorable(step, f.file.Path(), res.tally); err != nil {
-		return err
-	}
-	if err := r.writer.WriteChunk(t.step, t.chunk, res.data, res.sum); err != nil {
-		return err
-	}
-	r.tallies[t.step].Add(res.tally)
-	_, n := tileElements(step, t.chunk)
-	r.done += n * int64(step.From.Size())
-	if r.progress != nil {
-		r.progress(Progress{step.Tensor, r.done, r.conversion.read})
-	}
-	return nil
-}
-
-func (r *run) figures() []quantize.Figures {
-	figures := make([]quantize.Figures, len(r.tallies))
-	for i, t := range r.tallies {
-		figures[i] = t.Figures()
-	}
-	return figures
 }

@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"cmp"
 	"fmt"
 
 	"colakit/formats/dtype"
@@ -14,24 +15,28 @@ type Action string
 
 // The actions.
 const (
-	Copy  Action = "copy"  // the same bytes
-	Widen Action = "widen" // exact, to a wider type
-	Round Action = "round" // to the nearest value of the type, ties to even
+	Copy     Action = "copy"     // the same bytes
+	Widen    Action = "widen"    // exact, to a wider type
+	Round    Action = "round"    // to the nearest value of the type, ties to even
+	Quantize Action = "quantize" // to codes and scales
 )
 
 // Step is the plan for one tensor.
 type Step struct {
-	Tensor string          `json:"tensor"` // native name
-	Class  string          `json:"class"`
-	Source string          `json:"source"` // name in the checkpoint
-	File   string          `json:"file"`   // of the checkpoint
-	Shape  tensor.Shape    `json:"shape"`
-	From   dtype.Type      `json:"from"`
-	Load   *dtype.Type     `json:"load,omitempty"` // rounded to it first, as on loading
-	To     quantize.Scheme `json:"to"`
-	Action Action          `json:"action"`
-	Reason string          `json:"reason"` // of To
-	Bytes  int64           `json:"bytes"`  // in the artifact
+	Tensor    string           `json:"tensor"` // native name
+	Class     string           `json:"class"`
+	Source    string           `json:"source"` // name in the checkpoint
+	File      string           `json:"file"`   // of the checkpoint
+	Shape     tensor.Shape     `json:"shape"`
+	From      dtype.Type       `json:"from"`
+	Load      *dtype.Type      `json:"load,omitempty"` // rounded to it first, as on loading
+	To        quantize.Scheme  `json:"to"`
+	InsteadOf *quantize.Scheme `json:"instead_of,omitempty"` // To is a fallback from it, for overflow
+	Clamped   int64            `json:"clamped,omitempty"`    // values that are clamped, for overflow
+	Overflow  string           `json:"overflow,omitempty"`   // what values are beyond which range
+	Action    Action           `json:"action"`
+	Reason    string           `json:"reason"` // of To
+	Bytes     int64            `json:"bytes"`  // in the artifact, scales included
 }
 
 // Source is a file that the artifact is made of.
@@ -42,67 +47,103 @@ type Source struct {
 
 // Plan says what a conversion will do. It is plain data, and stored in the artifact.
 type Plan struct {
-	Type        string   `json:"type"` // as asked for
-	Sources     []Source `json:"sources"`
-	Steps       []Step   `json:"tensors"`
-	Notes       []string `json:"notes"` // what a user should know, one line each
-	SourceBytes int64    `json:"source_bytes"`
-	OutputBytes int64    `json:"output_bytes"` // exact size of the artifact
+	Type        string          `json:"type"` // as asked for
+	Rules       []quantize.Rule `json:"rules,omitempty"`
+	Overflow    Overflow        `json:"overflow"`
+	SHA256      bool            `json:"sha256,omitempty"` // the sources' SHA-256 is noted
+	Sources     []Source        `json:"sources"`
+	Steps       []Step          `json:"tensors"`
+	Notes       []string        `json:"notes"` // what a user should know, one line each
+	SourceBytes int64           `json:"source_bytes"`
+	OutputBytes int64           `json:"output_bytes"` // exact size of the artifact
 }
 
 // newPlan decides what becomes of every tensor.
 func newPlan(c *checkpoint, tensors []found, o Options) (Plan, error) {
-	p := Plan{Type: o.Type.String(), Notes: append([]string{}, c.notes...)}
+	p := Plan{
+		Type: o.Type.String(), Rules: o.Rules, Overflow: cmp.Or(o.Overflow, OverflowFail), SHA256: o.SHA256,
+		Notes: append([]string{}, c.notes...),
+	}
 	names := map[string]string{}
 	for _, f := range c.files {
 		p.Sources = append(p.Sources, Source{f.name, f.size})
 		p.SourceBytes += f.size
 		names[f.path] = f.name
 	}
-	policy := quantize.Uniform{Matrices: o.Type}
+	policy, err := o.policy(tensors)
+	if err != nil {
+		return Plan{}, err
+	}
 	for _, f := range tensors {
 		s, err := newStep(f, c.load[f.Model], policy)
 		if err != nil {
 			return Plan{}, err
 		}
 		s.File = names[f.file.Path()]
+		if r, ok := policy.(recipe); ok && r[f.Name].InsteadOf != nil {
+			s.InsteadOf, s.Overflow = r[f.Name].InsteadOf, r[f.Name].Overflow
+		}
 		p.Steps = append(p.Steps, s)
 	}
 	return p, nil
+}
+
+// policy returns what decides about the tensors, after checking that it can.
+func (o Options) policy(tensors []found) (quantize.Policy, error) {
+	if o.Recipe != nil {
+		return newRecipe(o.Recipe, tensors)
+	}
+	if len(o.Rules) == 0 {
+		return quantize.PolicyFor(o.Type), nil
+	}
+	expected := make([]hf.Expected, len(tensors))
+	for i, f := range tensors {
+		expected[i] = f.Expected
+	}
+	rules := quantize.Rules{Rules: o.Rules, Otherwise: quantize.PolicyFor(o.Type)}
+	return rules, rules.Check(expected)
 }
 
 func newStep(f found, load dtype.Type, policy quantize.Policy) (Step, error) {
 	to, reason := policy.Choose(f.Expected)
 	s := Step{
 		Tensor: f.Name, Class: f.Class.String(), Source: f.stored.Name, Shape: f.Shape,
-		From: f.stored.Type, To: to, Reason: reason, Action: Widen,
+		From: f.stored.Type, To: to, Reason: reason,
 	}
-	from := f.stored.Type
-	if f.Class != hf.Buffer && rounds(from, load) {
+	if f.Class != hf.Buffer && rounds(s.From, load) {
 		s.Load = &load
 	}
-	switch {
-	case from == to.Type && s.Load == nil:
-		s.Action = Copy
-	case s.Load != nil || rounds(from, to.Type):
-		s.Action = Round
-	}
-	bytes, err := s.desc().Bytes()
-	if err != nil {
+	if err := s.settle(); err != nil {
 		return s, fmt.Errorf("%s: %w", f.file.Path(), err)
 	}
-	s.Bytes = bytes
 	return s, nil
 }
 
-// desc describes the tensor in the artifact.
-func (s Step) desc() tensor.Desc {
-	return tensor.Desc{Name: s.Tensor, Type: s.To.Type, Shape: s.Shape}
+// settle enters what follows from the types.
+func (s *Step) settle() error {
+	s.Action = Widen
+	switch {
+	case s.To.Quantized():
+		s.Action = Quantize
+	case s.From == s.To.Type && s.Load == nil:
+		s.Action = Copy
+	case s.Load != nil || rounds(s.From, s.To.Type):
+		s.Action = Round
+	}
+	data, scales, err := s.To.Layout(s.Shape)
+	if err != nil {
+		return fmt.Errorf("tensor %q: %w", s.Source, err)
+	}
+	s.Bytes = data + scales
+	return nil
 }
+
+// desc describes the tensor in the artifact.
+func (s Step) desc() tensor.Desc { return s.To.Desc(s.Tensor, s.Shape) }
 
 // cast is what happens to the tensor's elements.
 func (s Step) cast() quantize.Cast {
-	c := quantize.Cast{From: s.From, To: s.To}
+	c := quantize.Cast{From: s.From, To: s.To, Clamp: s.Clamped > 0}
 	if s.Load != nil {
 		c.Load = *s.Load
 	}

@@ -13,7 +13,11 @@ import (
 // Options say what is converted, and how.
 type Options struct {
 	Source      string          // folder of the checkpoint
-	Type        quantize.Scheme // of the matrices
+	Type        quantize.Scheme // of the matrices; an int8 scheme is that of the trunk alone
+	Rules       []quantize.Rule // by native names, before the type; the first that matches decides
+	Overflow    Overflow        // what becomes of values beyond a type's range
+	Recipe      *Plan           // to be followed, in place of Type, Rules and Overflow
+	SHA256      bool            // note the sources' SHA-256, too
 	Tokenizer   string          // path; "" takes the one that lies with the checkpoint
 	NoTokenizer bool            // convert without a tokenizer
 }
@@ -24,8 +28,10 @@ type Conversion struct {
 
 	source  *checkpoint
 	tensors []found
-	read    int64 // bytes of all tensors in the source
-	reserve int   // bytes of the provenance section
+	layout  []cola.Entry // of the tensors in the artifact
+	read    int64        // bytes of all tensors in the source
+	scanned bool         // for overflow, or there is no need
+	reserve int          // bytes of the provenance section
 	open    func(path string) (reader, error)
 }
 
@@ -34,8 +40,13 @@ type Conversion struct {
 // types, stored buffers, tokenizer. Errors that mean a damaged checkpoint wrap
 // tensor.ErrDamaged.
 func Prepare(o Options) (*Conversion, error) {
+	if o.Recipe != nil {
+		if err := o.follow(); err != nil {
+			return nil, err
+		}
+	}
 	if o.Type.Type.Size() == 0 {
-		return nil, errors.New("no type to convert to: want f32, f16 or bf16")
+		return nil, errors.New("no type to convert to: want f32, f16 or bf16, or one of int8")
 	}
 	source, err := openCheckpoint(o)
 	if err != nil {
@@ -66,6 +77,13 @@ func (c *Conversion) plan(o Options) (err error) {
 		}
 		c.read += n
 	}
+	c.scanned = c.Overflow == OverflowFail
+	return c.arrange()
+}
+
+// arrange lays the artifact out and computes its size.
+func (c *Conversion) arrange() (err error) {
+	c.OutputBytes = 0
 	if c.reserve, err = largestProvenance(c.Plan); err != nil {
 		return err
 	}
@@ -73,8 +91,18 @@ func (c *Conversion) plan(o Options) (err error) {
 	if err != nil {
 		return err
 	}
+	c.layout = w.Entries()
 	c.OutputBytes, err = w.Size(c.meta(make([]byte, c.reserve)))
 	return err
+}
+
+// allSteps lists the numbers of the steps.
+func (c *Conversion) allSteps() []int {
+	steps := make([]int, len(c.Steps))
+	for i := range steps {
+		steps[i] = i
+	}
+	return steps
 }
 
 // newWriter lays the artifact out.

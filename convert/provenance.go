@@ -27,7 +27,8 @@ type Provenance struct {
 type SourceSum struct {
 	File   string     `json:"file"` // within the checkpoint
 	Bytes  int64      `json:"bytes"`
-	BLAKE3 blake3.Sum `json:"blake3"` // of the whole file, as b3sum prints it
+	BLAKE3 blake3.Sum `json:"blake3"`           // of the whole file, as b3sum prints it
+	SHA256 *SHA256    `json:"sha256,omitempty"` // of the whole file, where it was asked for
 }
 
 // Result is what converting one tensor cost.
@@ -69,19 +70,21 @@ func (p Provenance) encode(size int) ([]byte, error) {
 
 // largestProvenance returns the size that the provenance of a plan can't exceed.
 func largestProvenance(p Plan) (int, error) {
-	const widest = -1.2345678901234567e-300 // no positive float64 is longer
 	full := Provenance{Tool: Tool, Plan: p, Verification: Verification{Unverified}}
 	full.Plan.OutputBytes = math.MaxInt64
 	for _, s := range p.Sources {
-		full.Sources = append(full.Sources, SourceSum{File: s.File, Bytes: s.Bytes})
+		sum := SourceSum{File: s.File, Bytes: s.Bytes}
+		if p.SHA256 {
+			sum.SHA256 = new(SHA256)
+		}
+		full.Sources = append(full.Sources, sum)
 	}
 	for _, s := range p.Steps {
 		n, err := s.Shape.Elements()
 		if err != nil {
 			return 0, err
 		}
-		f := quantize.Figures{RelL2: widest, MaxAbs: widest, MaxAbsIndex: n, Underflow: n, Largest: widest}
-		full.Results = append(full.Results, Result{s.Tensor, f})
+		full.Results = append(full.Results, Result{s.Tensor, s.To.WidestFigures(n)})
 	}
 	raw, err := json.Marshal(full)
 	return len(raw) + 1, err

@@ -1,7 +1,8 @@
 package convert
 
 import (
-	"colakit/formats/cola"
+	"slices"
+
 	"colakit/internal/blake3"
 )
 
@@ -12,21 +13,22 @@ type task struct {
 	part        int
 }
 
-// schedule lists the tasks: the tiles in the order of the artifact, and before
-// each the parts of its file that it touches and that no tile reads as a whole.
-func schedule(c *Conversion, w *cola.Writer, src *weights) []task {
+// schedule lists the tasks for some steps: their tiles in the order of the artifact,
+// and before each the parts of its file that it touches and that no tile reads as a
+// whole. Parts that are known already are left out; in the end, all are hashed.
+func schedule(c *Conversion, src *weights, steps []int) []task {
 	s := scheduler{hashed: map[*weightFile][]bool{}}
 	for _, h := range src.files {
-		s.hashed[h] = make([]bool, len(h.parts))
+		s.hashed[h] = slices.Clone(h.known)
 	}
-	for i := range c.Steps {
-		for chunk := range w.Entries()[i].Chunks() {
+	for _, i := range steps {
+		for chunk := range c.layout[i].DataChunks() {
 			h, pieces := c.tilePieces(i, chunk, src)
 			s.markWhole(h, pieces)
 		}
 	}
-	for i := range c.Steps {
-		for chunk := range w.Entries()[i].Chunks() {
+	for _, i := range steps {
+		for chunk := range c.layout[i].DataChunks() {
 			h, pieces := c.tilePieces(i, chunk, src)
 			for _, p := range pieces {
 				s.hashParts(h, p)
@@ -45,16 +47,9 @@ func (c *Conversion) tilePieces(step, chunk int, src *weights) (*weightFile, []p
 	f := c.tensors[step]
 	h := src.byPath[f.file.Path()]
 	size := int64(f.stored.Type.Size())
-	first, n := tileElements(c.Steps[step], chunk)
+	first, n := c.layout[step].Elements(chunk)
 	from := h.offsets[f.stored.Name] + first*size
 	return h, h.pieces(from, from+n*size, size)
-}
-
-// tileElements returns the first element of a tile and their number.
-func tileElements(s Step, chunk int) (first, n int64) {
-	size := int64(s.To.Type.Size())
-	from := int64(chunk) * cola.ChunkBytes
-	return from / size, (min(from+cola.ChunkBytes, s.Bytes) - from) / size
 }
 
 type scheduler struct {

@@ -15,19 +15,26 @@ import (
 type target struct {
 	path, dir string
 	replace   bool // a file that is there may be replaced
+	resume    bool // what an earlier conversion left is taken up, and left for a later one
 }
 
 // ErrExists is wrapped by the error for an output that is there already.
 var ErrExists = errors.New("exists already")
 
 // newTarget checks all that can be known of the output before it is written.
-func newTarget(path string, replace bool, sources []*sourceFile, bytes int64) (target, error) {
+func newTarget(path string, replace, resume bool, sources []*sourceFile, bytes int64) (target, error) {
 	if resolved, err := filepath.EvalSymlinks(path); err == nil {
 		path = resolved // replace what a link points to, not the link
 	}
-	t := target{path: path, dir: filepath.Dir(path), replace: replace}
+	t := target{path: path, dir: filepath.Dir(path), replace: replace, resume: resume}
 	if err := t.checkFile(sources); err != nil {
 		return t, err
+	}
+	if err := t.checkLeft(); err != nil {
+		return t, err
+	}
+	if resume {
+		bytes -= min(bytes, allocated(t.partial()))
 	}
 	return t, t.checkFolder(bytes)
 }
@@ -49,6 +56,7 @@ func (t target) checkFile(sources []*sourceFile) error {
 		}
 	}
 	if !t.replace {
+		t.removeDone()
 		return fmt.Errorf("%s %w: name another output, or force its replacement", t.path, ErrExists)
 	}
 	return nil
@@ -78,8 +86,9 @@ func (t target) checkFolder(bytes int64) error {
 // conversion can tell it from one left behind by a process that was killed.
 type tempFile struct {
 	*os.File
-	target target
-	done   bool // renamed or removed
+	target  target
+	journal *journal // nil: nothing is left behind
+	done    bool     // renamed or removed
 }
 
 // create makes the temporary file after removing those left behind.
@@ -129,6 +138,21 @@ func (t target) removeStale() {
 		}
 		f.Close()
 	}
+	t.removeLeft()
+}
+
+// removeLeft removes what could have been resumed, unless it is.
+func (t target) removeLeft() {
+	f, err := os.Open(t.partial())
+	if err != nil {
+		os.Remove(t.journal()) // which is of no use alone
+		return
+	}
+	defer f.Close()
+	if lock(f) {
+		os.Remove(t.partial())
+		os.Remove(t.journal())
+	}
 }
 
 // escapeGlob makes a path match itself alone.
@@ -153,6 +177,10 @@ func (f *tempFile) commit() error {
 		return fmt.Errorf("renaming the artifact: %w", err)
 	}
 	f.done = true
+	if f.journal != nil {
+		f.journal.file.Close()
+		os.Remove(f.target.journal())
+	}
 	if err := f.Close(); err != nil {
 		return err
 	}
@@ -181,13 +209,23 @@ func syncFolder(dir string) error {
 	return d.Sync()
 }
 
-// discard removes the file unless it was committed.
-func (f *tempFile) discard() {
-	if !f.done {
-		os.Remove(f.Name())
-		f.Close()
-		f.done = true
+// discard removes the file unless it was committed. With a journal it stays, if
+// another conversion can go on where an error of that kind ended this one.
+func (f *tempFile) discard(err error) {
+	if f.done {
+		return
 	}
+	f.done = true
+	if f.journal != nil {
+		f.journal.file.Close()
+	}
+	if f.journal == nil || !resumable(err) {
+		os.Remove(f.Name())
+		if f.journal != nil {
+			os.Remove(f.target.journal())
+		}
+	}
+	f.Close()
 }
 
 // preallocate reserves the space on the disk, so that a full one is noticed now.

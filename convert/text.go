@@ -41,10 +41,11 @@ func (s Summary) WriteText(out io.Writer, p Plan) error {
 		100*float64(s.OutputBytes)/float64(s.SourceBytes), s.Duration.Round(10*time.Millisecond),
 		units.Bytes(int64(float64(s.SourceBytes)/s.Duration.Seconds())))
 	w.line("  tensors  %d: %s", s.Tensors, p.counts())
-	w.line("  errors   %s", worst(p, s.Results))
-	for _, note := range p.Notes {
-		w.line("  note     %s", note)
+	if s.Resumed > 0 {
+		w.line("  resumed  %d tensors were written before", s.Resumed)
 	}
+	w.line("  errors   %s", worst(p, s.Results))
+	p.writeRemarks(w)
 	w.line("  root     %v", s.Root)
 	w.line("  state    unverified: run `colaverify --layerwise %s`", s.Output)
 	return w.err
@@ -52,7 +53,7 @@ func (s Summary) WriteText(out io.Writer, p Plan) error {
 
 // counts says how many tensors are treated how: "58 rounded to bf16, 68 copied as f32".
 func (p Plan) counts() string {
-	verbs := map[Action]string{Copy: "copied as", Widen: "widened to", Round: "rounded to"}
+	verbs := map[Action]string{Copy: "copied as", Widen: "widened to", Round: "rounded to", Quantize: "quantised to"}
 	number := map[string]int{}
 	var order []string
 	for _, s := range p.Steps {

@@ -17,7 +17,7 @@ func unstorable(s Step, path string, t quantize.Tally) error {
 		return tensor.Damagedf("%s is NaN: the checkpoint is damaged or its training diverged", at(t.NaN))
 	case t.Inf.Count > 0:
 		return tensor.Damagedf("%s is %v: the checkpoint is damaged or its training diverged", at(t.Inf), t.Inf.Value)
-	case t.Overflow.Count > 0:
+	case t.Overflow.Count > 0 && s.Clamped == 0:
 		return fmt.Errorf("%s is %v, beyond %v, the largest value of %s", at(t.Overflow), t.Overflow.Value, s.cast().Largest(), s.narrowest())
 	}
 	return nil
@@ -29,9 +29,9 @@ func (s Step) narrowest() string {
 		return fmt.Sprintf("%v, which config.json loads it as: correct its dtype", c.Load)
 	}
 	if s.To == quantize.F16 {
-		return "f16: convert to bf16 or f32"
+		return "f16: convert to bf16 or f32, or allow for overflow"
 	}
-	return fmt.Sprintf("%v: convert to f32", s.To)
+	return fmt.Sprintf("%v: convert to f32, or allow for overflow", s.To)
 }
 
 // coordinates returns the index in every dimension of a row-major element number.

@@ -29,11 +29,13 @@ type weights struct {
 
 // weightFile is one of them, hashed part by part.
 type weightFile struct {
+	number int // among the weight files
 	*sourceFile
 	reader
 	opened  fs.FileInfo
 	offsets map[string]int64 // where tensors start, by name
 	parts   []blake3.Part
+	known   []bool // parts that need not be hashed any more
 }
 
 func (c *Conversion) openWeights() (*weights, error) {
@@ -48,7 +50,7 @@ func (c *Conversion) openWeights() (*weights, error) {
 		if f.data != nil {
 			continue
 		}
-		h := &weightFile{sourceFile: f, offsets: offsets[f.path]}
+		h := &weightFile{number: len(w.files), sourceFile: f, offsets: offsets[f.path]}
 		if err := h.open(c.open); err != nil {
 			w.close()
 			return nil, err
@@ -88,7 +90,8 @@ func (h *weightFile) open(open func(string) (reader, error)) (err error) {
 		h.Close()
 		return h.changed()
 	}
-	h.parts = make([]blake3.Part, (h.size+blake3.PartSize-1)/blake3.PartSize)
+	n := (h.size + blake3.PartSize - 1) / blake3.PartSize
+	h.parts, h.known = make([]blake3.Part, n), make([]bool, n)
 	return nil
 }
 

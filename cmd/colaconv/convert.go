@@ -10,7 +10,6 @@ import (
 	"colakit/convert"
 	"colakit/internal/command"
 	"colakit/internal/progress"
-	"colakit/quantize"
 )
 
 func convertVerb() command.Verb {
@@ -25,54 +24,59 @@ file or in shards, of type F32, F16, BF16 or F64.
 Everything is checked before the first byte is written: both configurations, that no
 tensor is missing, extra or misshaped, stored rotary frequencies, the tokenizer, the
 output and the free space. NaN, Inf and values too large for the type are errors.
-An interrupted conversion leaves nothing behind and OUT.cola as it was. The same
-checkpoint gives the same bytes, with any number of jobs.
+An interrupted conversion leaves OUT.cola as it was and nothing else behind; with --resume
+it leaves what is written, and the same command goes on from there. The same checkpoint
+gives the same bytes, with any number of jobs, resumed or not.
 
   colaconv convert hf_models -o cola.cola
-  colaconv convert hf_models -o cola-bf16.cola --type bf16 --jobs 4`,
+  colaconv convert hf_models -o cola-bf16.cola --type bf16 --jobs 4
+  colaconv convert hf_models -o cola-int8.cola --type int8 --rule '^vae\.encoder\.wte\.=int8'
+  colaconv convert hf_models -o cola-f16.cola --type f16 --overflow bf16 --resume`,
 		Setup: setupConvert,
 	}
 }
 
 func setupConvert(set *pflag.FlagSet) func(context.Context, command.Streams, []string) error {
-	var o convert.Options
+	var f optionFlags
 	var e convert.ExecuteOptions
 	out := set.StringP("output", "o", "", "`FILE` to write")
-	kind := set.String("type", "f32", "`TYPE` of all matrices: f32, f16 or bf16; vectors keep f32")
-	set.StringVar(&o.Tokenizer, "tokenizer", "", "tokenizer.json `FILE`, instead of the one that lies with the checkpoint")
-	set.BoolVar(&o.NoTokenizer, "no-tokenizer", false, "convert without a tokenizer")
-	set.IntVar(&e.Jobs, "jobs", 0, "`N` workers; 0: one per processor")
+	f.declare(set)
+	dryRun := set.Bool("dry-run", false, "print the plan, as the command plan does, and write nothing")
+	set.BoolVar(&e.Resume, "resume", false, "go on where a conversion of the same source and plan was interrupted or killed, if one was, and keep what is written if this one is: OUT.cola.partial and OUT.cola.journal")
 	set.BoolVar(&e.Force, "force", false, "replace OUT.cola if it is there")
 	mode := set.String("progress", "auto", "`MODE` of reports on stderr: auto (a bar on a terminal), bar, json (lines) or none")
 	return func(ctx context.Context, s command.Streams, args []string) (err error) {
-		if o.Source, err = command.One(args, "SRC, the folder of the checkpoint"); err != nil {
+		if err := f.parse(args); err != nil {
 			return err
 		}
 		if *out == "" {
 			return errors.New("-o OUT.cola is missing")
-		}
-		if e.Jobs < 0 {
-			return fmt.Errorf("--jobs %d: want a number of workers, or 0", e.Jobs)
-		}
-		if o.Type, err = quantize.ParseScheme(*kind); err != nil {
-			return fmt.Errorf("--type: %w", err)
 		}
 		bar, err := progress.New(s.Err, "convert", *mode)
 		if err != nil {
 			return fmt.Errorf("--progress: %w", err)
 		}
 		defer bar.End()
-		e.Progress = func(p convert.Progress) { bar.Update(p.Doing, p.Done, p.Total) }
-		return run(ctx, s, o, e, *out, bar)
+		if *dryRun {
+			o := convert.PreviewOptions{Output: *out, Force: e.Force, Resume: e.Resume, Probe: probeTime}
+			return preview(ctx, s, &f, o, bar, false)
+		}
+		e.Jobs, e.MaxMemory, e.Progress = f.jobs, f.memory, report(bar)
+		return execute(ctx, s, f.Options, e, *out, bar)
 	}
 }
 
-func run(ctx context.Context, s command.Streams, o convert.Options, e convert.ExecuteOptions, out string, bar *progress.Reporter) error {
+func execute(ctx context.Context, s command.Streams, o convert.Options, e convert.ExecuteOptions, out string, bar *progress.Reporter) error {
 	c, err := convert.Prepare(o)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
+	m, err := c.Memory(e.Jobs, e.MaxMemory)
+	if err != nil {
+		return err
+	}
+	keepBelow(m)
 	summary, err := c.Execute(ctx, out, e)
 	bar.End()
 	if err != nil {

@@ -20,6 +20,6 @@ the tokenizer and where all of it comes from. Every bit of it is under a checksu
   colaconv convert hf_models -o cola.cola --type bf16
   colaconv inspect cola.cola
   colaconv check cola.cola`,
-		Verbs: []command.Verb{convertVerb(), inspectVerb(), checkVerb(), diffVerb(), explainVerb()},
+		Verbs: []command.Verb{convertVerb(), planVerb(), inspectVerb(), checkVerb(), diffVerb(), explainVerb()},
 	}
 }

@@ -1,0 +1,105 @@
+package convert
+
+import (
+	"fmt"
+	"runtime"
+
+	"colakit/formats/cola"
+	"colakit/internal/blake3"
+	"colakit/internal/units"
+)
+
+// Memory says how many workers and tiles share how much memory. All sizes are in
+// bytes of resident memory.
+type Memory struct {
+	Peak    int64 `json:"peak"`    // Program + Tables + Jobs × Worker + Tiles × Tile
+	Program int64 `json:"program"` // text, runtime, stacks, garbage
+	Tables  int64 `json:"tables"`  // what both files hold, and the files that are held as a whole
+	Jobs    int   `json:"jobs"`    // workers
+	Worker  int64 `json:"worker"`  // what one has read, and what it needs to convert it
+	Tiles   int   `json:"tiles"`   // in work at once: converted, or waiting for their turn
+	Tile    int64 `json:"tile"`
+	Limit   int64 `json:"limit"` // of Peak
+}
+
+// What was measured on linux/amd64, and rounded up.
+const (
+	programBytes = 20 << 20
+	tensorBytes  = 6 << 10 // of tables, for each tensor
+	partBytes    = 128     // of what is noted of each part of the source
+)
+
+// The largest numbers of workers and tiles, and of the memory above the tables
+// where no limit is asked for.
+const (
+	maxJobs      = 64
+	maxTiles     = 20
+	maxAnonymous = 300e6
+)
+
+// need returns the memory of one worker with one tile.
+func (c *Conversion) need() Memory {
+	m := Memory{
+		Program: programBytes, Jobs: 1, Tiles: 1, Tile: c.tileBytes(),
+		Tables: int64(len(c.Steps))*tensorBytes + c.SourceBytes/blake3.PartSize*partBytes,
+		Worker: blake3.PartSize + 64<<10,
+	}
+	for _, f := range c.source.files {
+		m.Tables += 4 * int64(len(f.data)) // as they are, parsed, and in the artifact
+	}
+	rows := int64(0)
+	for _, s := range c.Steps {
+		if s.To.Quantized() {
+			rows = max(rows, 24*int64(s.Shape[1]), 512<<10) // floats that wait, and their codes
+		}
+	}
+	m.Worker += rows
+	m.settle()
+	return m
+}
+
+func (m *Memory) settle() {
+	m.Peak = m.Program + m.Tables + int64(m.Jobs)*m.Worker + int64(m.Tiles)*m.Tile
+}
+
+// tileBytes returns the largest size of a tile with its scales.
+func (c *Conversion) tileBytes() int64 {
+	largest := int64(cola.ChunkBytes)
+	for _, e := range c.layout {
+		if n := e.DataChunks(); e.Scales != nil && n > 0 {
+			largest = max(largest, e.ChunkBytes(0)+e.ChunkBytes(n))
+		}
+	}
+	return largest
+}
+
+// Memory decides how many of the jobs that are asked for (0: one per processor)
+// and how many tiles fit into a limit (0: 300 MB above the
+// tables). More tiles than jobs let workers
+// go on while one is waited for. It is an error if one worker with one tile does
+// not fit.
+func (c *Conversion) Memory(jobs int, limit int64) (Memory, error) {
+	m := c.need()
+	if limit == 0 {
+		limit = m.Tables + maxAnonymous
+	}
+	m.Limit = limit
+	if m.Peak > limit {
+		return m, fmt.Errorf("this conversion takes %s of memory at least, more than the limit of %s: raise it", units.Bytes(m.Peak), units.Bytes(limit))
+	}
+	if jobs <= 0 {
+		jobs = runtime.GOMAXPROCS(0)
+	}
+	m.Jobs = min(jobs, maxJobs)
+	m.Tiles = min(m.Jobs+4, maxTiles)
+	for m.settle(); m.Peak > limit; m.settle() {
+		if m.Tiles > m.Jobs {
+			m.Tiles--
+		} else {
+			m.Jobs, m.Tiles = m.Jobs-1, m.Jobs-1
+		}
+	}
+	m.Jobs = min(m.Jobs, m.Tiles)
+	m.settle()
+	return m, nil
+}
