@@ -53,7 +53,7 @@ func sibling(site generate.Site, path string) string {
 func (s *session) facts(m Mode, site generate.Site, u catalog.Unit, tap golden.Tap) Facts {
 	keys := s.keys(site)
 	f := Facts{
-		Mode: m, Contract: s.contract, Kind: u.Kind, Type: runType(tap),
+		Mode: m, Contract: s.contract, Activations: s.activations, Kind: u.Kind, Type: runType(tap),
 		Terms:      float64(u.Terms + u.Attentions*keys),
 		Operations: float64(s.computing(u)),
 		Modules:    float64(len(u.Tensors) + 3*u.Ahead),
@@ -87,6 +87,11 @@ func (s *session) fused(u catalog.Unit) bool {
 		op := s.catalog.Op(path)
 		return op.Kind == catalog.Attention && op.Section == catalog.DiT
 	})
+}
+
+// overall are the facts of what all of the model takes part in.
+func (s *session) overall(m Mode) Facts {
+	return Facts{Mode: m, Contract: s.contract, Artifact: s.weights.least, Activations: s.activations}
 }
 
 // drifted reports whether the inputs of a unit come from latents that the bundle

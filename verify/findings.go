@@ -20,7 +20,7 @@ type distribution struct {
 
 // judgeLogits judges the distributions of one block; ok is false where no rule applies.
 func (s *session) judgeLogits(l LogitRow) (d distribution, ok bool) {
-	f := Facts{Mode: l.Mode, Contract: s.contract, Artifact: s.weights.least}
+	f := s.overall(l.Mode)
 	r := logitRule(f)
 	if r == nil || l.Mode != Free {
 		return d, false
@@ -36,7 +36,7 @@ func (s *session) distributionsOf(t Tokens) []distribution {
 			list = append(list, d)
 		}
 	}
-	f := Facts{Mode: Generation, Contract: s.contract, Artifact: s.weights.least}
+	f := s.overall(Generation)
 	if r := logitRule(f); r != nil && t.Compared > 0 {
 		list = append(list, distribution{r, "generated tokens", r.logits(f, t.agreement(true)), phaseTokens})
 		s.undecided = failure(r.logits(f, t.agreement(false))) != ""

@@ -22,21 +22,23 @@ const (
 
 // Facts are what a rule may know of a comparison.
 type Facts struct {
-	Mode       Mode
-	Contract   generate.Contract // of the golden and of the engine
-	Artifact   dtype.Type        // least precise type among the tensors used: F32, F16 or BF16
-	Kind       catalog.Kind
-	Type       dtype.Type // of the value in the golden's run: F32 or BF16
-	Terms      float64    // K: summands of an element, over all operations of a chain
-	Operations float64    // m: operations of a chain that compute
-	Modules    float64    // w: modules of a chain that hold weights; those ahead of a softmax count four times
-	Operand    float64    // bound of the numbers that were added
-	Score      float64    // largest attention score
-	Position   float64    // largest rotary position
-	Timestep   float64    // largest timestep
-	Fused      bool       // the golden's attention was a fused kernel, which rounds elsewhere inside
-	Clipped    bool       // results were limited to ±clip_qkv
-	Elements   float64    // elements that can differ independently of each other
+	Mode     Mode
+	Contract generate.Contract // of the golden and of the engine
+	Artifact dtype.Type        // least precise type among the tensors used: F32, F16, BF16 or I8
+	// Activations are those that the engine multiplies I8 tensors by.
+	Activations generate.Activations
+	Kind        catalog.Kind
+	Type        dtype.Type // of the value in the golden's run: F32 or BF16
+	Terms       float64    // K: summands of an element, over all operations of a chain
+	Operations  float64    // m: operations of a chain that compute
+	Modules     float64    // w: modules of a chain that hold weights; those ahead of a softmax count four times
+	Operand     float64    // bound of the numbers that were added
+	Score       float64    // largest attention score
+	Position    float64    // largest rotary position
+	Timestep    float64    // largest timestep
+	Fused       bool       // the golden's attention was a fused kernel, which rounds elsewhere inside
+	Clipped     bool       // results were limited to ±clip_qkv
+	Elements    float64    // elements that can differ independently of each other
 }
 
 // A Rule judges the comparisons that it applies to.

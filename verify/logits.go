@@ -101,7 +101,7 @@ func (o *observer) compareDistributions(site generate.Site, rows [][]float64, kn
 	if o.mode == Isolated {
 		return nil
 	}
-	f := Facts{Mode: o.mode, Contract: o.contract, Artifact: o.weights.least}
+	f := o.overall(o.mode)
 	o.logits = append(o.logits, LogitRow{Mode: o.mode, Block: site.Block, Logits: metric.CompareLogits(rows, known, tieGap(f, known, 0))})
 	return nil
 }

@@ -132,6 +132,17 @@ var Policy = []Rule{
 		applies: isolated(generate.Released, dtype.F16, dtype.BF16), limits: weighted(1e-2),
 	},
 	{
+		Name: "int8 artifact", Formula: "rel-L2 ≤ 1.6e-2 (36 dB), max-abs ≤ 5·1.6e-2·max|e|",
+		Derivation: "A weight is off by s/√12 rms with a step s of 1/127 of the largest of its row, which in a row of thousands is about 4 times their rms: 41 dB. " +
+			"5 dB less are left for rows with outliers and for the two products of a branch. With 16-bit activations, under either contract.",
+		applies: codes(Isolated, generate.FloatActivations), limits: noise(36),
+	},
+	{
+		Name: "int8 artifact and activations", Formula: "rel-L2 ≤ 3.2e-2 (30 dB), max-abs ≤ 5·3.2e-2·max|e|",
+		Derivation: "A token's activations have larger outliers than weights, and their noise adds to that of the weights: twice the limit.",
+		applies:    codes(Isolated, generate.Int8Activations), limits: noise(30),
+	},
+	{
 		Name: "exact, free-running", Formula: "rel-L2 ≤ 1e-5, max-abs ≤ 5·1e-5·max|e|",
 		Derivation: "Measured for 24 layers of the released widths: float32 is within 8e-7 of the exact result after one forward.",
 		applies:    running(Free, generate.Exact, dtype.F32), limits: absolute(1e-5),
@@ -155,6 +166,16 @@ var Policy = []Rule{
 		Name: "released, 16-bit artifact, free-running", Formula: "rel-L2 ≤ √2·2.5e-2, max-abs ≤ 5·√2·2.5e-2·max|e|",
 		Derivation: "The artifact's error is independent of the roundings of the run and no larger: the squares add.",
 		applies:    running(Free, generate.Released, dtype.F16, dtype.BF16), limits: absolute(math.Sqrt2 * 2.5e-2),
+	},
+	{
+		Name: "int8 artifact, free-running", Formula: "rel-L2 ≤ 5e-2 (26 dB), max-abs ≤ 5·5e-2·max|e|",
+		Derivation: "Measured likewise: 2.2e-2 from the exact result, 2.3e-2 from the released one. The limit is twice that.",
+		applies:    codes(Free, generate.FloatActivations), limits: noise(26),
+	},
+	{
+		Name: "int8 artifact and activations, free-running", Formula: "rel-L2 ≤ 0.1 (20 dB), max-abs ≤ 5·0.1·max|e|",
+		Derivation: "Measured likewise: 4.1e-2 from the exact result, 4.3e-2 from the released one. The limit is twice that.",
+		applies:    codes(Free, generate.Int8Activations), limits: noise(20),
 	},
 	{
 		Name: "exact, block", Formula: "rel-L2 ≤ 1e-3, max-abs ≤ 5·1e-3·max|e|",
@@ -181,6 +202,16 @@ var Policy = []Rule{
 		Derivation: "As free-running: the squares add.",
 		applies:    running(Generation, generate.Released, dtype.F16, dtype.BF16), limits: absolute(math.Sqrt2 * 5e-2),
 	},
+	{
+		Name: "int8 artifact, block", Formula: "rel-L2 ≤ 0.10, max-abs ≤ 5·0.10·max|e|",
+		Derivation: "The free-running limit twice, as for the released contract.",
+		applies:    codes(Generation, generate.FloatActivations), limits: absolute(0.10),
+	},
+	{
+		Name: "int8 artifact and activations, block", Formula: "rel-L2 ≤ 0.15, max-abs ≤ 5·0.15·max|e|",
+		Derivation: "The free-running limit one and a half times: a wrong token costs the same however it came about.",
+		applies:    codes(Generation, generate.Int8Activations), limits: absolute(0.15),
+	},
 }
 
 // logitRules judge distributions over tokens and the generated tokens themselves,
@@ -189,12 +220,12 @@ var logitRules = []Rule{
 	{
 		Name: "logits", Formula: "mean KL ≤ 2e-4, same top-1 ≥ 99.5 % but for ties",
 		Derivation: "Of the model's own latents, as every mode but generation decodes them. KL grows with the square of the logits' error.",
-		applies:    func(f Facts) bool { return f.Mode == Free && f.Artifact != dtype.BF16 },
+		applies:    func(f Facts) bool { return f.Mode == Free && (f.Artifact == dtype.F32 || f.Artifact == dtype.F16) },
 		logits:     func(f Facts, l metric.Logits) []Check { return divergences(2e-4, 0.005, l) },
 	},
 	{
-		Name: "logits, bf16 artifact", Formula: "mean KL ≤ 2e-3, same top-1 ≥ 97.5 % but for ties",
-		Derivation: "The limits of 8-bit weights: bfloat16 keeps as many bits.",
+		Name: "logits, bf16 or int8 artifact", Formula: "mean KL ≤ 2e-3, same top-1 ≥ 97.5 % but for ties",
+		Derivation: "Ten times the divergence, five times the ids: bfloat16 keeps 8 bits, as int8 does.",
 		applies:    func(f Facts) bool { return f.Mode == Free },
 		logits:     func(f Facts, l metric.Logits) []Check { return divergences(2e-3, 0.025, l) },
 	},
@@ -205,7 +236,7 @@ var logitRules = []Rule{
 		logits:     func(f Facts, l metric.Logits) []Check { return []Check{check("share of other ids", others(l), 0)} },
 	},
 	{
-		Name: "tokens, 16-bit artifact", Formula: "≥ 97.5 % of the ids the same, but for ties",
+		Name: "tokens, 16-bit or int8 artifact", Formula: "≥ 97.5 % of the ids the same, but for ties",
 		Derivation: "As same top-1 of the logits. A share of n ids is granted 3 standard errors, one id at least.",
 		applies:    func(f Facts) bool { return f.Mode == Generation },
 		logits: func(f Facts, l metric.Logits) []Check {
@@ -273,6 +304,12 @@ func absolute(tol float64) func(Facts, metric.Summary) []Check {
 	return func(f Facts, s metric.Summary) []Check {
 		return []Check{check("rel-L2", s.RelL2, tol), check("max-abs", s.MaxAbs.Value, 5*tol*largest(f, s))}
 	}
+}
+
+// noise is absolute with a tolerance that is given as a ratio of signal to noise in
+// decibels, −20·log₁₀ of the rel-L2.
+func noise(db float64) func(Facts, metric.Summary) []Check {
+	return absolute(math.Pow(10, -db/20))
 }
 
 // weighted is absolute with a tolerance per weighted module of a chain.
@@ -357,4 +394,9 @@ func running(m Mode, c generate.Contract, artifacts ...dtype.Type) func(Facts) b
 	return func(f Facts) bool {
 		return f.Mode == m && f.Contract == c && slices.Contains(artifacts, f.Artifact)
 	}
+}
+
+// codes selects what tensors of 8-bit codes take part in.
+func codes(m Mode, a generate.Activations) func(Facts) bool {
+	return func(f Facts) bool { return f.Mode == m && f.Artifact == dtype.I8 && f.Activations == a }
 }

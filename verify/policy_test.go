@@ -23,6 +23,10 @@ func TestRuleOf(t *testing.T) {
 		f.Mode, f.Artifact = m, artifact
 		return f
 	}
+	coded := func(f Facts) Facts {
+		f.Activations = generate.Int8Activations
+		return f
+	}
 	tests := []struct {
 		f    Facts
 		rule string
@@ -47,7 +51,15 @@ func TestRuleOf(t *testing.T) {
 		{with(exact(catalog.Elementwise), Generation, dtype.F32), "exact, block"},
 		{with(exact(catalog.Elementwise), Generation, dtype.F16), "f16 artifact, block"},
 		{with(released(catalog.Elementwise, dtype.F32), Generation, dtype.F32), "released, block"},
-		{with(exact(catalog.Product), Isolated, dtype.I8), ""}, // no rule yet
+		{with(exact(catalog.Product), Isolated, dtype.I8), "int8 artifact"},
+		{with(released(catalog.Chain, dtype.BF16), Isolated, dtype.I8), "int8 artifact"},
+		{with(released(catalog.Product, dtype.BF16), Free, dtype.I8), "int8 artifact, free-running"},
+		{with(exact(catalog.Elementwise), Generation, dtype.I8), "int8 artifact, block"},
+		{coded(with(exact(catalog.Product), Isolated, dtype.I8)), "int8 artifact and activations"},
+		{coded(with(exact(catalog.Product), Isolated, dtype.F16)), "f16 artifact"}, // a layer with float weights
+		{coded(with(exact(catalog.Product), Free, dtype.I8)), "int8 artifact and activations, free-running"},
+		{coded(with(released(catalog.Elementwise, dtype.F32), Generation, dtype.I8)), "int8 artifact and activations, block"},
+		{with(exact(catalog.Product), Isolated, dtype.U8), ""}, // no weights are stored so
 	}
 	for _, tt := range tests {
 		name := ""

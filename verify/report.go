@@ -75,8 +75,18 @@ type EngineID struct {
 	Name      string `json:"name"`      // "reference"
 	Precision string `json:"precision"` // "float32"
 	Contract  string `json:"contract"`
+	// Activations, those that int8 weights are multiplied by; filled in by Run.
+	Activations string `json:"activations"`
 	// Environment says what it ran on; filled in by Run.
 	Environment map[string]any `json:"environment"`
+}
+
+// arithmetic says what the engine computes in: "float32".
+func (e EngineID) arithmetic() string {
+	if e.Activations == generate.Int8Activations.String() {
+		return e.Precision + " with int8 activations"
+	}
+	return e.Precision
 }
 
 // Artifact describes the file whose weights the engine uses.

@@ -68,10 +68,11 @@ type session struct {
 	catalog *catalog.Catalog
 	weights weights
 
-	contract generate.Contract
-	blocks   int            // generated blocks with recorded taps
-	steps    int            // steps with recorded taps
-	order    map[string]int // tap → place in the run
+	contract    generate.Contract
+	activations generate.Activations
+	blocks      int            // generated blocks with recorded taps
+	steps       int            // steps with recorded taps
+	order       map[string]int // tap → place in the run
 
 	comparisons   []*Comparison
 	largest       map[string]float64 // tap → largest |e|, once compared
@@ -97,6 +98,8 @@ func newSession(e generate.Engine, b *golden.Bundle, o Options) (*session, error
 		return nil, fmt.Errorf("%s holds a run of the %s contract and the engine runs %s: the policy has no rule for that pair; run the engine under --contract %s", o.Name, s.contract, got, s.contract)
 	}
 	s.options.Engine.Contract = s.contract.String()
+	s.activations = e.Model().Activations
+	s.options.Engine.Activations = s.activations.String()
 	s.options.Engine.Environment = map[string]any{
 		"go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH, "processors": runtime.GOMAXPROCS(0),
 	}
@@ -215,7 +218,7 @@ func newWeights(a Artifact) weights {
 
 // coarser returns the type with fewer significant bits.
 func coarser(a, b dtype.Type) dtype.Type {
-	order := []dtype.Type{dtype.F64, dtype.F32, dtype.F16, dtype.BF16}
+	order := []dtype.Type{dtype.F64, dtype.F32, dtype.F16, dtype.BF16, dtype.I8}
 	if slices.Index(order, b) > slices.Index(order, a) {
 		return b
 	}

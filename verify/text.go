@@ -51,7 +51,7 @@ func (r *Report) headline(k *ink) {
 	k.wrapped("  ", "  ", r.Reason)
 	k.line("%s", k.paint(dim, fmt.Sprintf("  golden: %s", b.describe())))
 	k.line("%s", k.paint(dim, fmt.Sprintf("  candidate: %s, %s contract in %s, weights %s (%s), %.1f s",
-		r.Engine.Name, r.Engine.Contract, r.Engine.Precision, r.Artifact.Path, types(r.Artifact.Types), r.Seconds)))
+		r.Engine.Name, r.Engine.Contract, r.Engine.arithmetic(), r.Artifact.Path, types(r.Artifact.Types), r.Seconds)))
 }
 
 func (b BundleID) describe() string {

@@ -87,7 +87,7 @@ func (s *session) kind(sample, block, position int, got, want int32, seen []int3
 	}
 	a, okA := s.sampled(known[row], got, seen)
 	b, okB := s.sampled(known[row], want, seen)
-	f := Facts{Mode: Generation, Contract: s.contract, Artifact: s.weights.least}
+	f := s.overall(Generation)
 	switch {
 	case okA && okB && b-a <= tieGap(f, known, s.grown):
 		return tieFlip, b - a
