@@ -32,8 +32,8 @@ func compareConfigs[C any](a, b []byte, parse func([]byte) (C, error)) []string 
 	if len(a) == 0 || len(b) == 0 || bytes.Equal(a, b) {
 		return nil
 	}
-	x, errA := parse(a)
-	y, errB := parse(b)
+	x, errA := parse(hf.Architecture(a))
+	y, errB := parse(hf.Architecture(b))
 	if errA != nil || errB != nil {
 		return []string{"config.json differs, and is not valid on both sides"}
 	}

@@ -183,10 +183,13 @@ func TestDiffSettings(t *testing.T) {
 		"the same":      {func(m *cola.Meta) {}, []string{}},
 		"a default":     {func(m *cola.Meta) { m.DiTConfig = []byte(strings.Replace(sampleDiT, "{", `{"block_size": 4, `, 1)) }, []string{}},
 		"of the loader": {func(m *cola.Meta) { m.DiTConfig = []byte(strings.Replace(sampleDiT, "{", `{"dtype": "float16", `, 1)) }, []string{}},
-		"a field":       {func(m *cola.Meta) { m.VAEConfig = []byte(strings.Replace(sampleVAE, "{", `{"clip_qkv": 8, `, 1)) }, []string{"text VAE: ClipQKV is null and 8"}},
-		"not JSON":      {func(m *cola.Meta) { m.VAEConfig = []byte("x") }, []string{"text VAE: config.json differs, and is not valid on both sides"}},
-		"tokenizer":     {func(m *cola.Meta) { m.Tokenizer = []byte("{ }") }, []string{"tokenizer: 2 and 3 bytes that differ"}},
-		"no tokenizer":  {func(m *cola.Meta) { m.Tokenizer = nil }, []string{}},
+		"of weights": {func(m *cola.Meta) {
+			m.DiTConfig = []byte(strings.Replace(sampleDiT, "{", `{"quantization_config": {}, `, 1))
+		}, []string{}},
+		"a field":      {func(m *cola.Meta) { m.VAEConfig = []byte(strings.Replace(sampleVAE, "{", `{"clip_qkv": 8, `, 1)) }, []string{"text VAE: ClipQKV is null and 8"}},
+		"not JSON":     {func(m *cola.Meta) { m.VAEConfig = []byte("x") }, []string{"text VAE: config.json differs, and is not valid on both sides"}},
+		"tokenizer":    {func(m *cola.Meta) { m.Tokenizer = []byte("{ }") }, []string{"tokenizer: 2 and 3 bytes that differ"}},
+		"no tokenizer": {func(m *cola.Meta) { m.Tokenizer = nil }, []string{}},
 	} {
 		m := sampleMeta()
 		c.change(&m)

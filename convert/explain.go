@@ -89,10 +89,10 @@ func (c *Collection) explainMaking(e *Explanation) error {
 // do not expect, or without them.
 func (c *Collection) class(name string) string {
 	var expected []hf.Expected
-	if d, err := hf.ParseDiTConfig(c.Meta.DiTConfig); err == nil {
+	if d, err := hf.ParseDiTConfig(hf.Architecture(c.Meta.DiTConfig)); err == nil {
 		expected = append(expected, d.Inventory()...)
 	}
-	if v, err := hf.ParseVAEConfig(c.Meta.VAEConfig); err == nil {
+	if v, err := hf.ParseVAEConfig(hf.Architecture(c.Meta.VAEConfig)); err == nil {
 		expected = append(expected, v.Inventory()...)
 	}
 	for _, e := range expected {

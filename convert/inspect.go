@@ -117,7 +117,7 @@ func formatKeys(m gguf.Metadata) map[string]string {
 	for _, kv := range m {
 		text, isText := kv.Value.(string)
 		switch {
-		case kv.Key == ggufDiTConfig || kv.Key == ggufVAEConfig:
+		case kv.Key == ggufDiTConfig || kv.Key == ggufVAEConfig || kv.Key == ggufDefaults:
 		case isText:
 			keys[kv.Key] = text
 		default:

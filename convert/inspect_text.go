@@ -99,14 +99,14 @@ func figure(f *quantize.Figures) string {
 // known.
 func (i Inspection) writeModels(w *writer) {
 	if i.DiTConfig != nil {
-		if d, err := hf.ParseDiTConfig(i.DiTConfig); err != nil {
+		if d, err := hf.ParseDiTConfig(hf.Architecture(i.DiTConfig)); err != nil {
 			w.line("  prior      %v", err)
 		} else {
 			w.line("  prior      %d blocks, width %d, %d heads of %d, blocks of %d latents", d.NumLayers, d.TxtDim, d.Heads, d.HeadDim, d.BlockSize)
 		}
 	}
 	if i.VAEConfig != nil {
-		if v, err := hf.ParseVAEConfig(i.VAEConfig); err != nil {
+		if v, err := hf.ParseVAEConfig(hf.Architecture(i.VAEConfig)); err != nil {
 			w.line("  text VAE   %v", err)
 		} else {
 			w.line("  text VAE   %d + %d blocks, width %d, vocabulary %d, latents of %d channels for %d tokens",

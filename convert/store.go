@@ -68,10 +68,11 @@ func (s colaStore) read(i int) (numbers, error) {
 	return numbers{View: v, count: count, path: s.Name()}, err
 }
 
-// The keys of a GGUF file that hold the configurations, verbatim.
+// The keys of a GGUF file that hold files of the checkpoint, verbatim.
 const (
 	ggufDiTConfig = "cola.dit.config_json"
 	ggufVAEConfig = "cola.vae.config_json"
+	ggufDefaults  = "cola.generation_json"
 )
 
 // ggufStore reads a GGUF file.
@@ -84,7 +85,7 @@ func (c *Collection) openGGUF() error {
 	}
 	c.store = ggufStore{f}
 	c.Files = []Source{{c.Path, f.Size()}}
-	for key, raw := range map[string]*[]byte{ggufDiTConfig: &c.Meta.DiTConfig, ggufVAEConfig: &c.Meta.VAEConfig} {
+	for key, raw := range map[string]*[]byte{ggufDiTConfig: &c.Meta.DiTConfig, ggufVAEConfig: &c.Meta.VAEConfig, ggufDefaults: &c.Meta.Generation} {
 		if value, ok := f.Metadata().Lookup(key); ok {
 			text, _ := value.(string)
 			*raw = []byte(text)
