@@ -38,6 +38,7 @@ depends on the batch. Default: --noise-seed 66, the released benchmark's.`
 type request struct {
 	model, tokenizer     string
 	engine, contract     string
+	activations          string
 	input, output        string
 	options              generate.Options
 	batch                int
@@ -84,6 +85,7 @@ func (r *request) declare(flags *pflag.FlagSet) {
 	flags.IntVar(&r.batch, "batch-size", 20, "records generated at a time")
 	flags.StringVar(&r.tokenizer, "tokenizer", "", "use this tokenizer.json instead of the model's own")
 	flags.StringVar(&r.contract, "contract", generate.Exact.String(), "exact: nothing rounded; released: rounded to bfloat16 where the released code does")
+	flags.StringVar(&r.activations, "activations", generate.FloatActivations.String(), "what int8 weights are multiplied by: float, or int8, each token quantised as it comes")
 	flags.StringVar(&r.engine, "engine", "reference", "what computes the model: "+engineNames())
 	flags.BoolVar(&r.blockTokens, "block-tokens", false, "add block_tokens to the records: every sampled id, before the prompt's part is cut off")
 	flags.BoolVar(&r.special, "keep-special", false, "stream everything: special tokens and what follows the end of the text")

@@ -11,8 +11,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"colakit/convert"
 	"colakit/golden"
 	"colakit/internal/command"
+	"colakit/quantize"
 )
 
 func tinyFile(t *testing.T, name string) string {
@@ -148,5 +150,27 @@ func TestErrors(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) != 2 {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+// TestInt8: an int8 artifact answers as the model does, with activations of both
+// kinds; float weights have none of 8 bits.
+func TestInt8(t *testing.T) {
+	const question = "Question: What colour is a banana? Answer:"
+	path := filepath.Join(t.TempDir(), "int8.cola")
+	if _, err := convert.FS(t.Context(), golden.Tiny(), path, convert.Options{Type: quantize.Int8}); err != nil {
+		t.Fatal(err)
+	}
+	for _, activations := range []string{"float", "int8"} {
+		code, stdout, stderr := runCola(t, "", "generate", path, question, "--activations", activations)
+		if code != command.Good || stdout != " yellow.\n" || stderr != "" {
+			t.Errorf("%s: exit code %d, %q, stderr %q", activations, code, stdout, stderr)
+		}
+	}
+	for activations, says := range map[string]string{"int8": "tiny: reference: int8 activations are for layers with int8 weights", "int4": "known are float and int8"} {
+		code, stdout, stderr := runCola(t, "", "generate", "tiny", question, "--activations", activations)
+		if code != command.Usage || stdout != "" || !strings.Contains(stderr, says) {
+			t.Errorf("%s: exit code %d, %q, stderr %q; it should say %q", activations, code, stdout, stderr, says)
+		}
 	}
 }

@@ -23,12 +23,12 @@ import (
 )
 
 // A builder makes an engine that computes the model of a configuration.
-type builder func(tensor.Source, hf.Config, generate.Contract) (generate.Engine, error)
+type builder func(tensor.Source, hf.Config, generate.Contract, generate.Activations) (generate.Engine, error)
 
 // engines are the ways to compute a model.
 var engines = map[string]builder{
-	"reference": func(src tensor.Source, cfg hf.Config, c generate.Contract) (generate.Engine, error) {
-		return reference.New(src, cfg, reference.Options{Contract: c})
+	"reference": func(src tensor.Source, cfg hf.Config, c generate.Contract, a generate.Activations) (generate.Engine, error) {
+		return reference.New(src, cfg, reference.Options{Contract: c, Activations: a})
 	},
 }
 
@@ -56,12 +56,22 @@ func openModel(ctx context.Context, r *request) (*model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--contract: %w", err)
 	}
+	activations, err := generate.ParseActivations(r.activations)
+	if err != nil {
+		return nil, fmt.Errorf("--activations: %w", err)
+	}
 	m, path := &model{}, r.model
 	if path == tinyName {
 		path, err = m.convertTiny(ctx)
 	}
+	var cfg hf.Config
 	if err == nil {
-		err = m.load(path, r.tokenizer, build, contract)
+		cfg, err = m.load(path, r.tokenizer)
+	}
+	if err == nil {
+		if m.engine, err = build(m.file, cfg, contract, activations); err != nil {
+			err = fmt.Errorf("%s: %w", r.model, err)
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(err, m.Close())
@@ -78,23 +88,22 @@ func (m *model) convertTiny(ctx context.Context) (path string, err error) {
 	return path, err
 }
 
-func (m *model) load(path, tokenizer string, build builder, c generate.Contract) (err error) {
+// load opens the artifact and reads its tokenizer and configuration.
+func (m *model) load(path, tokenizer string) (cfg hf.Config, err error) {
 	if m.file, err = cola.Open(path); err != nil {
-		return err
+		return cfg, err
 	}
 	meta, err := m.file.Meta()
 	if err != nil {
-		return err
+		return cfg, err
 	}
 	if m.tokenizer, err = readTokenizer(tokenizer, path, meta.Tokenizer); err != nil {
-		return err
+		return cfg, err
 	}
-	cfg, err := hf.ParseConfig(meta.DiTConfig, meta.VAEConfig)
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+	if cfg, err = hf.ParseConfig(meta.DiTConfig, meta.VAEConfig); err != nil {
+		return cfg, fmt.Errorf("%s: %w", path, err)
 	}
-	m.engine, err = build(m.file, cfg, c)
-	return err
+	return cfg, nil
 }
 
 // heldTokenizer returns the tokenizer.json that a model holds, nil for none.

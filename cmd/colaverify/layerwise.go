@@ -10,6 +10,7 @@ import (
 
 	"colakit/internal/command"
 	"colakit/internal/progress"
+	"colakit/reference/generate"
 	"colakit/verify"
 )
 
@@ -41,9 +42,11 @@ type request struct {
 	golden    string // "": the embedded ones
 	engine    string
 	contract  string // "": the bundle's
-	json      string // file, or "-"
-	verbose   bool
-	progress  string
+
+	activations string
+	json        string // file, or "-"
+	verbose     bool
+	progress    string
 }
 
 func setupLayerwise(set *pflag.FlagSet) func(context.Context, command.Streams, []string) error {
@@ -52,6 +55,7 @@ func setupLayerwise(set *pflag.FlagSet) func(context.Context, command.Streams, [
 	set.StringVar(&r.golden, "golden", "", "folder of the golden bundle, or the name of an embedded one")
 	set.StringVar(&r.engine, "engine", "reference", "what computes the model: "+engineNames())
 	set.StringVar(&r.contract, "contract", "", "use bundles of this contract only: exact or released (default: the bundle's own)")
+	set.StringVar(&r.activations, "activations", generate.FloatActivations.String(), "what int8 weights are multiplied by: float, or int8, each token quantised as it comes; rules of its own judge that")
 	set.StringVar(&r.json, "json", "", "write the whole report as JSON to this file; - for the standard output, and nothing else there")
 	set.BoolVar(&r.verbose, "verbose", false, "print every operation and the derivation of every tolerance")
 	set.StringVar(&r.progress, "progress", "auto", "auto (a bar on a terminal), bar, json (lines of events) or none; on stderr")

@@ -127,6 +127,17 @@ func TestSixteenBitArtifactPasses(t *testing.T) {
 	}
 }
 
+// TestInt8Artifact judges an artifact by the rules of the activations asked for.
+func TestInt8Artifact(t *testing.T) {
+	path := artifact(t, checkpoint(t, "", "", nil), quantize.Int8)
+	for activations, says := range map[string]string{"float": "int8 artifact, block", "int8": "int8 artifact and activations, block"} {
+		code, out, err := colaverify(t, context.Background(), "--layerwise", path, "--golden", "exact-ops", "--activations", activations, "--verbose")
+		if code != command.Good || !strings.Contains(out, says) || strings.Contains(out, "with int8 activations") != (activations == "int8") {
+			t.Errorf("%s: code %d, error %q\n%s", activations, code, err, out)
+		}
+	}
+}
+
 func TestJSONAloneOnTheStandardOutput(t *testing.T) {
 	code, out, err := colaverify(t, context.Background(), "--layerwise", "--golden", "exact-layers", "--json", "-")
 	var suite struct{ Verdict string }
@@ -176,6 +187,8 @@ func TestRefusals(t *testing.T) {
 		{"no such bundle", []string{"--layerwise", "--golden", "missing"}, command.Usage, "embedded bundles are exact-ops"},
 		{"an unknown engine", []string{"--layerwise", "--engine", "abacus"}, command.Usage, "known: reference"},
 		{"an unknown contract", []string{"--layerwise", "--contract", "fp8"}, command.Usage, "known are exact and released"},
+		{"unknown activations", []string{"--layerwise", "--activations", "int4"}, command.Usage, "known are float and int8"},
+		{"int8 activations of float weights", []string{"--layerwise", good, "--activations", "int8"}, command.Usage, "this model has none"},
 		{"another contract", []string{"--layerwise", "--golden", "released-ops", "--contract", "exact"}, command.Usage, "different contracts"},
 		{"another model", []string{"--layerwise", model}, command.Usage, "vae.rope_theta 20000, not 10000"},
 		{"a damaged artifact", []string{"--layerwise", damaged}, command.Integrity, "damaged.cola"},

@@ -24,12 +24,12 @@ import (
 )
 
 // A builder makes an engine that computes the model of a configuration.
-type builder func(tensor.Source, hf.Config, generate.Contract) (generate.Engine, error)
+type builder func(tensor.Source, hf.Config, generate.Contract, generate.Activations) (generate.Engine, error)
 
 // engines are the ways to compute a model.
 var engines = map[string]builder{
-	"reference": func(src tensor.Source, cfg hf.Config, c generate.Contract) (generate.Engine, error) {
-		return reference.New(src, cfg, reference.Options{Contract: c})
+	"reference": func(src tensor.Source, cfg hf.Config, c generate.Contract, a generate.Activations) (generate.Engine, error) {
+		return reference.New(src, cfg, reference.Options{Contract: c, Activations: a})
 	},
 }
 
@@ -43,7 +43,9 @@ type model struct {
 	artifact verify.Artifact
 	engine   string
 	build    builder
-	text     func([]int32) string
+
+	activations generate.Activations
+	text        func([]int32) string
 }
 
 // open opens the artifact, or converts the embedded model to a temporary one.
@@ -52,9 +54,12 @@ func (r request) open(ctx context.Context) (*model, error) {
 	if m.build == nil {
 		return nil, fmt.Errorf("--engine: unknown engine %q; known: %s", r.engine, engineNames())
 	}
+	var err error
+	if m.activations, err = generate.ParseActivations(r.activations); err != nil {
+		return nil, fmt.Errorf("--activations: %w", err)
+	}
 	path := r.model
 	if path == "" {
-		var err error
 		if path, err = m.convertTiny(ctx); err != nil {
 			return nil, errors.Join(err, m.Close())
 		}
@@ -149,9 +154,9 @@ func (m *model) verifyOne(ctx context.Context, b bundle, progress func(string, i
 	if err != nil {
 		return nil, err
 	}
-	engine, err := m.build(m.file, m.cfg, contract)
+	engine, err := m.build(m.file, m.cfg, contract, m.activations)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", m.artifact.Path, err)
 	}
 	defer func() { err = errors.Join(err, engine.Close()) }()
 	return verify.Run(ctx, engine, b.Bundle, verify.Options{
