@@ -1,0 +1,85 @@
+package export
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"colakit/convert"
+	"colakit/formats/dtype"
+	"colakit/formats/hf"
+	"colakit/internal/synth"
+	"colakit/quantize"
+)
+
+// oddArtifact converts a model whose trunk has rows of 40 and 80 elements, which
+// are no whole blocks of 32.
+func oddArtifact(t *testing.T) string {
+	t.Helper()
+	dit, vae := hf.DefaultDiT(), hf.DefaultVAE()
+	dit.TxtDim, dit.EmbDim, dit.Heads, dit.HeadDim, dit.RopeDim, dit.NumLayers, dit.ExpandRatio = 40, 40, 2, 20, 16, 1, 2
+	vae.Dim, vae.FFNDim, vae.NumHeads, vae.EncoderNumBlocks, vae.DecoderNumBlocks, vae.VocabSize = 64, 128, 2, 1, 1, 100
+	src := t.TempDir()
+	if err := synth.WriteCheckpoint(t.Context(), src, hf.Config{DiT: dit, VAE: vae}, synth.Options{Seed: 1, Type: dtype.F32}); err != nil {
+		t.Fatal(err)
+	}
+	c, err := convert.Prepare(convert.Options{Source: src, Type: quantize.F32, NoTokenizer: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	out := filepath.Join(t.TempDir(), "odd.cola")
+	if _, err := c.Execute(t.Context(), out, convert.ExecuteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// TestRefusals: what can't be done is said before a byte is written, by name, and
+// the fallback appears in the plan.
+func TestRefusals(t *testing.T) {
+	tiny, odd, coded := artifact(t, quantize.F32), oddArtifact(t), artifact(t, quantize.Int8)
+	const trunk = `"dit.blocks.0.msa.proj_qkv.weight"`
+	for _, c := range []struct {
+		from string
+		o    Options
+		want string
+	}{
+		{tiny, Options{}, "no format"},
+		{tiny, Options{Format: "onnx"}, "known are safetensors, compressed-tensors, gguf"},
+		{tiny, Options{Format: GGUF, Type: "q4_0"}, "f32, f16, bf16, q8_0"},
+		{tiny, Options{Format: SafeTensors, Type: "int8"}, "f32, f16, bf16"},
+		{tiny, Options{Format: SafeTensors, Fallback: "f16"}, "holds any shape"},
+		{tiny, Options{Format: GGUF, Fallback: "q8_0"}, "f32, f16, bf16"},
+		{tiny, Options{Format: GGUF, ShardBytes: 1}, "one file"},
+		{tiny, Options{Format: SafeTensors, ShardBytes: -1}, "shards"},
+		{tiny, Options{Format: CompressedTensors}, "holds no int8 weights"},
+		{coded, Options{Format: GGUF}, "name a type to export"},
+		{odd, Options{Format: GGUF, Type: "q8_0"}, trunk},
+		{odd, Options{Format: CompressedTensors, Type: "int8-g32"}, trunk},
+		{tiny + "x", Options{Format: GGUF}, "no such file"},
+	} {
+		e, err := Prepare(c.from, c.o)
+		if err == nil {
+			e.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%+v: got %v, want %q", c.o, err, c.want)
+		}
+	}
+	for _, o := range []Options{{Format: GGUF, Type: "q8_0", Fallback: "bf16"}, {Format: CompressedTensors, Type: "int8-g32", Fallback: "bf16"}} {
+		e, _ := exported(t, odd, o)
+		fallen := 0
+		for _, i := range e.Items {
+			if i.To == "bf16" && strings.Contains(i.Reason, "the fallback: rows of") {
+				fallen++
+			}
+		}
+		if fallen != 4 { // attention and MLP of the prior's one block
+			t.Errorf("%v: %d tensors fell back, want 4", o.Format, fallen)
+		}
+		if len(e.Notes) == 0 {
+			t.Errorf("%v: the missing tokenizer is not mentioned", o.Format)
+		}
+	}
+}
