@@ -19,7 +19,8 @@ the tokenizer and where all of it comes from. Every bit of it is under a checksu
 
   colaconv convert hf_models -o cola.cola --type bf16
   colaconv inspect cola.cola
-  colaconv check cola.cola`,
-		Verbs: []command.Verb{convertVerb(), planVerb(), inspectVerb(), checkVerb(), diffVerb(), explainVerb()},
+  colaconv check cola.cola
+  colaconv export cola.cola --to gguf --type q8_0 -o cola.gguf`,
+		Verbs: []command.Verb{convertVerb(), planVerb(), inspectVerb(), checkVerb(), diffVerb(), explainVerb(), exportVerb()},
 	}
 }
