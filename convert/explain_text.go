@@ -30,11 +30,23 @@ func (e Explanation) writeMaking(w *writer) {
 	if s := e.Step; s != nil {
 		w.line("  source     %s, %v", show(s.Source), s.From)
 		w.line("  from       %s", e.Made.sourceText())
+		if src := e.Made.Source; src != nil && src.SHA256 != nil {
+			w.line("             sha256 %v", src.SHA256)
+		}
 		if s.Load != nil {
 			w.line("  loaded as  %v, as config.json says", s.Load)
 		}
 		w.line("  action     %s to %v", s.Action, s.To)
 		w.line("  rule       %s", show(s.Reason))
+		if s.Overflow != "" {
+			w.line("  overflow   %s", show(s.Overflow))
+		}
+		if s.InsteadOf != nil {
+			w.line("  instead of %v", s.InsteadOf)
+		}
+		if s.Clamped > 0 {
+			w.line("  clamped    %d values", s.Clamped)
+		}
 	} else {
 		w.line("  plan       does not name this tensor")
 	}

@@ -124,7 +124,10 @@ func (i Inspection) writeModels(w *writer) {
 func (p *Provenance) write(w *writer) {
 	w.line("  made by    %s, type %s, from", p.Tool, p.Plan.Type)
 	for _, s := range p.Sources {
-		w.line("    %-46s %9s  blake3 %v", s.File, units.Bytes(s.Bytes), s.BLAKE3)
+		w.line("    %-46s %9s  blake3 %v", show(s.File), units.Bytes(s.Bytes), s.BLAKE3)
+		if s.SHA256 != nil {
+			w.line("    %-46s %9s  sha256 %v", "", "", s.SHA256)
+		}
 	}
 	w.line("  tensors    %s", p.Plan.counts())
 	for _, note := range p.Plan.Notes {
@@ -184,16 +187,19 @@ func (t TensorLine) write(w *writer) {
 
 // writeError writes what storing the tensor by its type cost.
 func writeError(w *writer, t TensorLine) {
-	switch r := t.Result; {
+	r := t.Result
+	switch {
 	case r == nil:
+		return
 	case r.MaxAbs == 0:
 		w.line("  error      none")
 	default:
-		w.line("  error      rel-L2 %.3g (%s), max |Δ| %.3g at %v, %d lost to underflow",
-			r.RelL2, decibels(r.RelL2), r.MaxAbs, coordinates(t.Shape, r.MaxAbsIndex), r.Underflow)
+		w.line("  error      rel-L2 %.3g (%s), max |Δ| %.3g at %v", r.RelL2, decibels(r.RelL2), r.MaxAbs, coordinates(t.Shape, r.MaxAbsIndex))
 	}
-	if r := t.Result; r != nil && r.Int8 != (quantize.Int8Figures{}) {
-		c := r.Int8
+	if r.Underflow > 0 {
+		w.line("  underflow  %d became 0", r.Underflow)
+	}
+	if c := r.Int8; c != (quantize.Int8Figures{}) {
 		w.line("  codes      worst row %d with rel-L2 %.3g; %.3g %% clipped, %.3g %% zero; unclipped rel-L2 %.3g",
 			c.WorstChannel, c.WorstChannelRelL2, 100*c.Clipped, 100*c.Zero, c.AbsMaxRelL2)
 	}

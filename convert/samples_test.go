@@ -130,7 +130,9 @@ func codedMeta() cola.Meta {
 	m := sampleMeta()
 	m.Provenance = []byte(strings.NewReplacer(
 		`"type": "bf16"`, `"type": "int8-g32"`, `"to": "bf16", "action": "round"`, `"to": "int8-g32", "action": "quantize"`,
-		`"every matrix is bf16, as asked"`, `"rule 1"`, `"largest": 2`, `"largest": 2, "int8": {"sqnr_db": 60, "worst_channel": 2,
+		`"every matrix is bf16, as asked"`, `"rule 1", "clamped": 3, "overflow": "3 beyond 65504", "instead_of": "f16"`, `"underflow": 1`, `"underflow": 0`,
+		`"bytes": 1234, "blake3"`, `"bytes": 1234, "sha256": "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100", "blake3"`,
+		`"largest": 2`, `"largest": 2, "int8": {"sqnr_db": 60, "worst_channel": 2,
 		"worst_channel_rel_l2": 0.002, "clipped": 0.0005, "zero": 0.026, "abs_max_rel_l2": 0.0015}`,
 	).Replace(sampleProvenance))
 	return m
