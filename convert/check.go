@@ -11,14 +11,15 @@ import (
 	"colakit/internal/blake3"
 )
 
-// CheckReport is what a check of an artifact found.
+// CheckReport is what a check found. Version, root and chunks are an artifact's.
 type CheckReport struct {
 	File    string       `json:"file"`
+	Format  Format       `json:"format"`
 	Bytes   int64        `json:"bytes"`
-	Version cola.Version `json:"version"`
-	Root    blake3.Sum   `json:"root"`
+	Version cola.Version `json:"version,omitzero"`
+	Root    blake3.Sum   `json:"root,omitzero"`
 	Tensors int          `json:"tensors"`
-	Chunks  int          `json:"chunks"`
+	Chunks  int          `json:"chunks,omitzero"`
 	Damage  []Finding    `json:"damage"` // what must not be
 	Notes   []Finding    `json:"notes"`  // what is unusual
 }
@@ -54,7 +55,7 @@ type CheckOptions struct {
 // one of these tensors. Damage is in the report; the error is that of opening the
 // file, or the context's.
 func Check(ctx context.Context, path string, o CheckOptions) (CheckReport, error) {
-	r := CheckReport{File: path, Damage: []Finding{}, Notes: []Finding{}}
+	r := CheckReport{File: path, Format: FormatCola, Damage: []Finding{}, Notes: []Finding{}}
 	f, err := cola.Open(path)
 	if errors.Is(err, tensor.ErrDamaged) {
 		r.damage("structure", "", err)
@@ -111,22 +112,28 @@ func (r *CheckReport) checkInventory(f *cola.File, meta cola.Meta) {
 		r.damage("inventory", "", fmt.Errorf("%s: %w", f.Name(), err))
 		return
 	}
-	held := map[string]cola.Entry{}
+	held := map[string]tensor.Shape{}
 	for _, e := range f.Entries() {
-		held[e.Name] = e
+		held[e.Name] = e.Shape
 	}
+	r.compareInventory(f.Name(), held, config.Inventory())
+}
+
+// compareInventory compares the shapes of the tensors that a file holds with those
+// that are expected, in both directions.
+func (r *CheckReport) compareInventory(file string, held map[string]tensor.Shape, expected []hf.Expected) {
 	var names []string
-	for _, want := range config.Inventory() {
+	for _, want := range expected {
 		names = append(names, want.Name)
-		switch e, ok := held[want.Name]; {
+		switch shape, ok := held[want.Name]; {
 		case !ok && !want.Optional:
-			r.damage("inventory", want.Name, fmt.Errorf("%s: tensor %q %v is missing", f.Name(), want.Name, want.Shape))
-		case ok && !e.Shape.Equal(want.Shape):
-			r.damage("inventory", want.Name, fmt.Errorf("%s: tensor %q has shape %v, want %v by its configuration", f.Name(), want.Name, e.Shape, want.Shape))
+			r.damage("inventory", want.Name, fmt.Errorf("%s: tensor %q %v is missing", file, want.Name, want.Shape))
+		case ok && !shape.Equal(want.Shape):
+			r.damage("inventory", want.Name, fmt.Errorf("%s: tensor %q has shape %v, want %v by its configuration", file, want.Name, shape, want.Shape))
 		}
 		delete(held, want.Name)
 	}
 	for _, name := range sortedKeys(held) {
-		r.damage("inventory", name, fmt.Errorf("%s: tensor %q is not expected; the nearest expected name is %q", f.Name(), name, nearest(name, names)))
+		r.damage("inventory", name, fmt.Errorf("%s: tensor %q is not expected; the nearest expected name is %q", file, name, nearest(name, names)))
 	}
 }

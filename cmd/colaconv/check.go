@@ -16,10 +16,11 @@ func checkVerb() command.Verb {
 	return command.Verb{
 		Name:  "check",
 		Args:  "FILE",
-		Short: "find damage in an artifact: structure, checksums, values, inventory",
+		Short: "find damage: structure, checksums, values, inventory",
 		Long: `Reads the whole file. Every flipped bit is found and attributed to its tensor. NaN, Inf
 and tensors that the configurations do not expect are damage; matrices of nothing but
-zeros are noted.
+zeros are noted. Safetensors and GGUF files, model folders and checkpoints have no
+checksums: of these all but the checksums is checked.
 
   colaconv check cola.cola`,
 		Setup: setupCheck,
@@ -32,7 +33,7 @@ func setupCheck(set *pflag.FlagSet) func(context.Context, command.Streams, []str
 	set.IntVar(&o.Jobs, "jobs", 0, "`N` workers; 0: one per processor")
 	mode := set.String("progress", "auto", "`MODE` of reports on stderr: auto (a bar on a terminal), bar, json (lines) or none")
 	return func(ctx context.Context, s command.Streams, args []string) error {
-		file, err := command.One(args, "FILE, the artifact")
+		file, err := command.One(args, "FILE, what to check")
 		if err != nil {
 			return err
 		}
@@ -41,7 +42,7 @@ func setupCheck(set *pflag.FlagSet) func(context.Context, command.Streams, []str
 			return fmt.Errorf("--progress: %w", err)
 		}
 		o.Progress = func(done, total int64) { bar.Update("", done, total) }
-		r, err := convert.Check(ctx, file, o)
+		r, err := convert.CheckAny(ctx, file, o)
 		bar.End()
 		switch {
 		case err != nil:

@@ -122,7 +122,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"inspect"}, "want FILE"},
 		{[]string{"inspect", out}, "no such file"},
 		{[]string{"check", out}, "no such file"},
-		{[]string{"check", src}, "not a regular file"},
+		{[]string{"check", t.TempDir()}, "no weights lie in it"},
 	} {
 		code, stdout, stderr := colaconv(t, c.args...)
 		if code != command.Usage || stdout != "" || !strings.Contains(stderr, c.want) || strings.Count(stderr, "\n") != 1 {
