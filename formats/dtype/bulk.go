@@ -15,36 +15,17 @@ func Float32s(dst []float32, src []byte, t Type) error {
 	}
 	switch t {
 	case F32:
-		for i := range dst {
-			dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(src[4*i:]))
-		}
+		decodeF32(dst, src)
 	case F64:
 		for i := range dst {
 			dst[i] = float32(math.Float64frombits(binary.LittleEndian.Uint64(src[8*i:])))
 		}
 	case F16:
-		for i := range dst {
-			dst[i] = F16ToFloat32(binary.LittleEndian.Uint16(src[2*i:]))
-		}
+		fastest.widenF16(dst, src)
 	case BF16:
-		widenBF16(dst, src)
+		fastest.widenBF16(dst, src)
 	}
 	return nil
-}
-
-// widenBF16 decodes four values at a time: engines read weights through it.
-func widenBF16(dst []float32, src []byte) {
-	for len(dst) >= 4 {
-		bits, four := binary.LittleEndian.Uint64(src), dst[:4:4]
-		four[0] = math.Float32frombits(uint32(bits) << 16)
-		four[1] = math.Float32frombits(uint32(bits) &^ 0xffff)
-		four[2] = math.Float32frombits(uint32(bits>>16) &^ 0xffff)
-		four[3] = math.Float32frombits(uint32(bits>>32) &^ 0xffff)
-		dst, src = dst[4:], src[8:]
-	}
-	for i := range dst {
-		dst[i] = BF16ToFloat32(binary.LittleEndian.Uint16(src[2*i:]))
-	}
 }
 
 // Float64s is Float32s for a destination that holds every float type exactly.
@@ -82,21 +63,15 @@ func FromFloat32s(dst []byte, src []float32, t Type) error {
 	}
 	switch t {
 	case F32:
-		for i, f := range src {
-			binary.LittleEndian.PutUint32(dst[4*i:], math.Float32bits(f))
-		}
+		encodeF32(dst, src)
 	case F64:
 		for i, f := range src {
 			binary.LittleEndian.PutUint64(dst[8*i:], math.Float64bits(float64(f)))
 		}
 	case F16:
-		for i, f := range src {
-			binary.LittleEndian.PutUint16(dst[2*i:], Float32ToF16(f))
-		}
+		fastest.narrowF16(dst, src)
 	case BF16:
-		for i, f := range src {
-			binary.LittleEndian.PutUint16(dst[2*i:], Float32ToBF16(f))
-		}
+		fastest.narrowBF16(dst, src)
 	}
 	return nil
 }

@@ -9,37 +9,35 @@ import (
 )
 
 // TestBulkEqualsScalarOnEveryCode widens all codes at once and rounds the
-// neighbourhoods of all of them at once.
+// neighbourhoods of all of them at once, with each kernel.
 func TestBulkEqualsScalarOnEveryCode(t *testing.T) {
-	formats := map[Type]struct {
-		widen func(uint16) float32
-		round func(float32) uint16
-	}{F16: {F16ToFloat32, Float32ToF16}, BF16: {BF16ToFloat32, Float32ToBF16}}
-	for typ, f := range formats {
+	for typ, f := range halves {
 		raw := make([]byte, 2*codes)
 		for c := range codes {
 			binary.LittleEndian.PutUint16(raw[2*c:], uint16(c))
 		}
-		narrow, wide := make([]float32, codes), make([]float64, codes)
-		check(t, Float32s(narrow, raw, typ))
-		check(t, Float64s(wide, raw, typ))
-		for c := range codes {
-			want := f.widen(uint16(c))
-			if math.Float32bits(narrow[c]) != math.Float32bits(want) {
-				t.Fatalf("%v code %#04x: got %v, want %v", typ, c, narrow[c], want)
-			}
-			if math.Float64bits(wide[c]) != math.Float64bits(float64(want)) {
-				t.Fatalf("%v code %#04x as float64: got %v, want %v", typ, c, wide[c], want)
-			}
-		}
 		in := probes(f.widen)
 		out := make([]byte, 2*len(in))
-		check(t, FromFloat32s(out, in, typ))
-		for i, v := range in {
-			if got := binary.LittleEndian.Uint16(out[2*i:]); got != f.round(v) {
-				t.Fatalf("%v of %v: got %#04x, want %#04x", typ, v, got, f.round(v))
+		eachKernel(t, func(t *testing.T) {
+			narrow, wide := make([]float32, codes), make([]float64, codes)
+			check(t, Float32s(narrow, raw, typ))
+			check(t, Float64s(wide, raw, typ))
+			for c := range codes {
+				want := f.widen(uint16(c))
+				if math.Float32bits(narrow[c]) != math.Float32bits(want) {
+					t.Fatalf("%v code %#04x: got %v, want %v", typ, c, narrow[c], want)
+				}
+				if math.Float64bits(wide[c]) != math.Float64bits(float64(want)) {
+					t.Fatalf("%v code %#04x as float64: got %v, want %v", typ, c, wide[c], want)
+				}
 			}
-		}
+			check(t, FromFloat32s(out, in, typ))
+			for i, v := range in {
+				if got := binary.LittleEndian.Uint16(out[2*i:]); got != f.round(v) {
+					t.Fatalf("%v of %v (%#08x): got %#04x, want %#04x", typ, v, math.Float32bits(v), got, f.round(v))
+				}
+			}
+		})
 	}
 }
 
