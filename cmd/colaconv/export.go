@@ -85,6 +85,9 @@ func runExport(ctx context.Context, s command.Streams, x *export.Export, out str
 	e.Progress = func(p export.Progress) { bar.Update(p.Doing, p.Done, p.Total) }
 	summary, err := x.Execute(ctx, out, e)
 	bar.End()
+	if errors.Is(err, export.ErrDiffers) {
+		return fmt.Errorf("%w (%w)", err, command.ErrWrong)
+	}
 	if err != nil {
 		return err
 	}

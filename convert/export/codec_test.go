@@ -137,6 +137,30 @@ func TestCodecsRefuse(t *testing.T) {
 	}
 }
 
+// TestTies: elements halfway between two codes are where the rounding of quotient and
+// product adds to half a step.
+func TestTies(t *testing.T) {
+	source := rand.New(rand.NewPCG(5, 6))
+	for range 2000 {
+		peak := float32(math.Exp(source.NormFloat64()))
+		x := make([]float32, 64)
+		for i := range x {
+			half := float32(source.IntN(254)) - 126.5
+			x[i] = half * (peak / 127)
+			for range source.IntN(5) {
+				x[i] = math.Nextafter32(x[i], float32(source.IntN(3)-1)*peak)
+			}
+		}
+		x[0] = peak
+		for _, c := range []codec{codesOf(0), codesOf(32), blocks{}} {
+			data, scales, tl := encoded(t, c, matrix(t, dtype.F32, 64, x))
+			if err := c.check(data, scales, tl, &buffers{}); err != nil {
+				t.Fatalf("%v: %v", c, err)
+			}
+		}
+	}
+}
+
 // TestTiles: tiles are whole rows, in order, and all of them.
 func TestTiles(t *testing.T) {
 	for _, shape := range []tensor.Shape{{3, tileElements}, {5, tileElements/2 + 1}, {tileElements + 7, 2}, {2, 3, 4}, {7}, {}, {1, 1}} {

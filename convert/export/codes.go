@@ -43,8 +43,8 @@ func (c codes) encode(data, scales []byte, t tile, b *buffers) error {
 	return err
 }
 
-// check decodes the codes: |x − q·s| ≤ s/2, but for the rounding of x/s, a part in
-// 2¹⁷ of it, and nothing where the codes were copied.
+// check decodes the codes: |x − q·s| ≤ s/2, but for the rounding of x/s and of q·s to
+// float32, each at most 127·2⁻²⁴·s, and nothing where the codes were copied.
 func (c codes) check(data, scales []byte, t tile, b *buffers) error {
 	x, err := t.values(&b.values)
 	if err != nil {
@@ -52,7 +52,7 @@ func (c codes) check(data, scales []byte, t tile, b *buffers) error {
 	}
 	y := room(&b.decoded, len(x))
 	c.Dequantize(y, data, scales, t.cols)
-	half := 0.5 * (1 + 0x1p-16)
+	half := 0.5 + 2*127*0x1p-24
 	if c.copies(t.view.Desc) {
 		half = 0
 	}

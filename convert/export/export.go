@@ -64,6 +64,10 @@ func (l *layout) finish(m *model, o Options) {
 	}
 }
 
+// ErrDiffers is wrapped by the error for an export that, read back, does not hold
+// what the artifact does.
+var ErrDiffers = errors.New("the export is not what the artifact holds")
+
 // Close closes the artifact.
 func (e *Export) Close() error { return e.model.Close() }
 
@@ -300,7 +304,7 @@ func (r *run) compareTile(t task, b *buffers) error {
 			return err
 		}
 		if err := s.codec.check(d, c, tile, b); err != nil {
-			return fmt.Errorf("the export is not what the artifact holds: %w", err)
+			return fmt.Errorf("%w: %w", ErrDiffers, err)
 		}
 		return nil
 	})

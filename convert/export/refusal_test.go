@@ -1,6 +1,8 @@
 package export
 
 import (
+	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -81,5 +83,72 @@ func TestRefusals(t *testing.T) {
 		if len(e.Notes) == 0 {
 			t.Errorf("%v: the missing tokenizer is not mentioned", o.Format)
 		}
+	}
+}
+
+// TestComplete: a folder is refused for an artifact that lacks a tensor which a
+// loader expects, or holds one that it does not.
+func TestComplete(t *testing.T) {
+	m, err := openModel(artifact(t, quantize.F32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if err := m.complete(SafeTensors); err != nil {
+		t.Errorf("a whole artifact: %v", err)
+	}
+	m.others = []string{"dit.more"}
+	if err := m.complete(SafeTensors); err == nil || !strings.Contains(err.Error(), `"dit.more"`) {
+		t.Errorf("one tensor more: %v", err)
+	}
+	const lost = "dit.blocks.0.ada.msa_in.1.weight"
+	delete(m.expected, lost)
+	if err := m.complete(SafeTensors); err == nil || !strings.Contains(err.Error(), lost) {
+		t.Errorf("one tensor less: %v", err)
+	}
+}
+
+// TestDifferenceIsFound: a file that changes before it is read back is no export.
+func TestDifferenceIsFound(t *testing.T) {
+	for _, o := range []Options{{Format: SafeTensors}, {Format: GGUF, Type: "q8_0"}} {
+		e, err := Prepare(artifact(t, quantize.F32), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer e.Close()
+		dir := t.TempDir()
+		spoiled := false
+		_, err = e.Execute(t.Context(), filepath.Join(dir, "out"), ExecuteOptions{Jobs: 1, Progress: func(p Progress) {
+			if strings.HasPrefix(p.Doing, "compare") && !spoiled {
+				spoiled = true
+				spoil(t, dir)
+			}
+		}})
+		if !errors.Is(err, ErrDiffers) || len(names(t, dir)) > 0 {
+			t.Errorf("%v: %v, left %q", o.Format, err, names(t, dir))
+		}
+	}
+}
+
+// spoil flips bits near the end of the largest file below dir, within its last tensor.
+func spoil(t *testing.T, dir string) {
+	t.Helper()
+	largest, size := "", 0
+	files := contents(t, dir)
+	for name, text := range files {
+		if len(text) > size {
+			largest, size = name, len(text)
+		}
+	}
+	text := []byte(files[largest])
+	for i := size - 4096; i < size-64; i++ {
+		text[i] ^= 0x40
+	}
+	f, err := os.OpenFile(filepath.Join(dir, largest), os.O_WRONLY, 0)
+	if err == nil {
+		_, err = f.WriteAt(text, 0)
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
 	}
 }

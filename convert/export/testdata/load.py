@@ -114,8 +114,9 @@ def check_compressed(root, case, package):
             state = compressor.decompress({"weight": weight, "weight_scale": scale}, schemes[0])
             value, want = state["weight"], source[module + ".weight"]
             halves = (scale / 2).repeat_interleave(-(-want.shape[1] // scale.shape[1]), dim=1)[:, : want.shape[1]]
+            # x/s and q·s are rounded to float32, each by at most 127·2⁻²⁴·s
             error = ((value.double() - want.double()).abs() / halves.double().clamp_min(1e-300)).max().item()
-            if not error <= 1 + 2**-16 or value.dtype != torch.float32:
+            if not error <= 1 + 2**-15 or value.dtype != torch.float32:
                 fail(f"{folder}: {module} decompresses to {value.dtype}, {error} of scale/2 from the checkpoint")
             decompressed[module + ".weight"], worst = value, max(worst, error)
         for name, value in stored.items():
