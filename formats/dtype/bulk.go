@@ -21,9 +21,9 @@ func Float32s(dst []float32, src []byte, t Type) error {
 			dst[i] = float32(math.Float64frombits(binary.LittleEndian.Uint64(src[8*i:])))
 		}
 	case F16:
-		fastest.widenF16(dst, src)
+		widenF16(dst, src)
 	case BF16:
-		fastest.widenBF16(dst, src)
+		widenBF16(dst, src)
 	}
 	return nil
 }
@@ -69,9 +69,9 @@ func FromFloat32s(dst []byte, src []float32, t Type) error {
 			binary.LittleEndian.PutUint64(dst[8*i:], math.Float64bits(float64(f)))
 		}
 	case F16:
-		fastest.narrowF16(dst, src)
+		narrowF16(dst, src)
 	case BF16:
-		fastest.narrowBF16(dst, src)
+		narrowBF16(dst, src)
 	}
 	return nil
 }

@@ -7,27 +7,23 @@ import (
 )
 
 // kernel is one implementation of the casts of many elements between float32 and
-// the formats of 16 bits. All give the same bits. Lengths fit each other; codes
-// need not be aligned.
-type kernel struct {
-	name                  string
-	widenF16, widenBF16   func(dst []float32, src []byte)
-	narrowF16, narrowBF16 func(dst []byte, src []float32)
-}
+// the formats of 16 bits. All give the same bits.
+type kernel string
+
+// plain is in Go.
+const plain kernel = "plain"
 
 // fastest is the kernel in use.
 var fastest = kernels()[0]
 
-var plain = kernel{"plain", widenF16, widenBF16, narrowF16, narrowBF16}
-
-func widenF16(dst []float32, src []byte) {
+func plainWidenF16(dst []float32, src []byte) {
 	for i := range dst {
 		dst[i] = F16ToFloat32(binary.LittleEndian.Uint16(src[2*i:]))
 	}
 }
 
-// widenBF16 decodes four values at a time.
-func widenBF16(dst []float32, src []byte) {
+// plainWidenBF16 decodes four values at a time.
+func plainWidenBF16(dst []float32, src []byte) {
 	for len(dst) >= 4 {
 		bits, four := binary.LittleEndian.Uint64(src), dst[:4:4]
 		four[0] = math.Float32frombits(uint32(bits) << 16)
@@ -41,13 +37,13 @@ func widenBF16(dst []float32, src []byte) {
 	}
 }
 
-func narrowF16(dst []byte, src []float32) {
+func plainNarrowF16(dst []byte, src []float32) {
 	for i, f := range src {
 		binary.LittleEndian.PutUint16(dst[2*i:], Float32ToF16(f))
 	}
 }
 
-func narrowBF16(dst []byte, src []float32) {
+func plainNarrowBF16(dst []byte, src []float32) {
 	for i, f := range src {
 		binary.LittleEndian.PutUint16(dst[2*i:], Float32ToBF16(f))
 	}

@@ -4,42 +4,42 @@
 
 package dtype
 
-// widenF16AVX512 is widenF16 for n elements, a multiple of 16 and not 0. Neither side need be aligned.
+// widenF16AVX512 is plainWidenF16 for n elements, a multiple of 16 and not 0. Neither side need be aligned.
 //
 //go:noescape
 func widenF16AVX512(dst *float32, src *byte, n int)
 
-// narrowF16AVX512 is narrowF16 for n elements, a multiple of 16 and not 0. Neither side need be aligned.
+// narrowF16AVX512 is plainNarrowF16 for n elements, a multiple of 16 and not 0. Neither side need be aligned.
 //
 //go:noescape
 func narrowF16AVX512(dst *byte, src *float32, n int)
 
-// widenBF16AVX512 is widenBF16 for n elements, a multiple of 16 and not 0. Neither side need be aligned.
+// widenBF16AVX512 is plainWidenBF16 for n elements, a multiple of 16 and not 0. Neither side need be aligned.
 //
 //go:noescape
 func widenBF16AVX512(dst *float32, src *byte, n int)
 
-// narrowBF16AVX512 is narrowBF16 for n elements, a multiple of 16 and not 0. Neither side need be aligned.
+// narrowBF16AVX512 is plainNarrowBF16 for n elements, a multiple of 16 and not 0. Neither side need be aligned.
 //
 //go:noescape
 func narrowBF16AVX512(dst *byte, src *float32, n int)
 
-// widenF16F16C is widenF16 for n elements, a multiple of 16 and not 0. Neither side need be aligned.
+// widenF16F16C is plainWidenF16 for n elements, a multiple of 16 and not 0. Neither side need be aligned.
 //
 //go:noescape
 func widenF16F16C(dst *float32, src *byte, n int)
 
-// narrowF16F16C is narrowF16 for n elements, a multiple of 16 and not 0. Neither side need be aligned.
+// narrowF16F16C is plainNarrowF16 for n elements, a multiple of 16 and not 0. Neither side need be aligned.
 //
 //go:noescape
 func narrowF16F16C(dst *byte, src *float32, n int)
 
-// widenBF16AVX2 is widenBF16 for n elements, a multiple of 16 and not 0. Neither side need be aligned.
+// widenBF16AVX2 is plainWidenBF16 for n elements, a multiple of 16 and not 0. Neither side need be aligned.
 //
 //go:noescape
 func widenBF16AVX2(dst *float32, src *byte, n int)
 
-// narrowBF16AVX2 is narrowBF16 for n elements, a multiple of 16 and not 0. Neither side need be aligned.
+// narrowBF16AVX2 is plainNarrowBF16 for n elements, a multiple of 16 and not 0. Neither side need be aligned.
 //
 //go:noescape
 func narrowBF16AVX2(dst *byte, src *float32, n int)

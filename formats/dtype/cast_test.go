@@ -19,7 +19,7 @@ func eachKernel(t *testing.T, test func(t *testing.T)) {
 	defer func() { fastest = inUse }()
 	for _, k := range kernels() {
 		fastest = k
-		t.Run(k.name, test)
+		t.Run(string(k), test)
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 )
 
 func widenF16F16C() {
-	begin("widenF16F16C", widenSignature, "is widenF16 for")
+	begin("widenF16F16C", widenSignature, "is plainWidenF16 for")
 	loop("dst", "src", func(floats, codes Mem) {
 		for i := range 2 {
 			v := YMM()
@@ -18,7 +18,7 @@ func widenF16F16C() {
 }
 
 func narrowF16F16C() {
-	begin("narrowF16F16C", narrowSignature, "is narrowF16 for")
+	begin("narrowF16F16C", narrowSignature, "is plainNarrowF16 for")
 	loop("src", "dst", func(floats, codes Mem) {
 		for i := range 2 {
 			v := YMM()
@@ -29,7 +29,7 @@ func narrowF16F16C() {
 }
 
 func widenBF16AVX2() {
-	begin("widenBF16AVX2", widenSignature, "is widenBF16 for")
+	begin("widenBF16AVX2", widenSignature, "is plainWidenBF16 for")
 	loop("dst", "src", func(floats, codes Mem) {
 		for i := range 2 {
 			v := YMM()
@@ -41,7 +41,7 @@ func widenBF16AVX2() {
 }
 
 func narrowBF16AVX2() {
-	begin("narrowBF16AVX2", narrowSignature, "is narrowBF16 for")
+	begin("narrowBF16AVX2", narrowSignature, "is plainNarrowBF16 for")
 	one, half, quiet := words(1, YMM()), words(belowHalf, YMM()), words(bf16Quiet, YMM())
 	loop("src", "dst", func(floats, codes Mem) {
 		var up [2]VecVirtual

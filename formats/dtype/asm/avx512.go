@@ -6,7 +6,7 @@ import (
 )
 
 func widenF16AVX512() {
-	begin("widenF16AVX512", widenSignature, "is widenF16 for")
+	begin("widenF16AVX512", widenSignature, "is plainWidenF16 for")
 	loop("dst", "src", func(floats, codes Mem) {
 		v := ZMM()
 		VCVTPH2PS(codes, v)
@@ -15,7 +15,7 @@ func widenF16AVX512() {
 }
 
 func narrowF16AVX512() {
-	begin("narrowF16AVX512", narrowSignature, "is narrowF16 for")
+	begin("narrowF16AVX512", narrowSignature, "is plainNarrowF16 for")
 	loop("src", "dst", func(floats, codes Mem) {
 		v := ZMM()
 		VMOVUPS(floats, v)
@@ -24,7 +24,7 @@ func narrowF16AVX512() {
 }
 
 func widenBF16AVX512() {
-	begin("widenBF16AVX512", widenSignature, "is widenBF16 for")
+	begin("widenBF16AVX512", widenSignature, "is plainWidenBF16 for")
 	loop("dst", "src", func(floats, codes Mem) {
 		v := ZMM()
 		VPMOVZXWD(codes, v)
@@ -35,7 +35,7 @@ func widenBF16AVX512() {
 
 // narrowBF16AVX512 does not use VCVTNEPS2BF16, which turns subnormals into zero.
 func narrowBF16AVX512() {
-	begin("narrowBF16AVX512", narrowSignature, "is narrowBF16 for")
+	begin("narrowBF16AVX512", narrowSignature, "is plainNarrowBF16 for")
 	one, half, quiet := words(1, ZMM()), words(belowHalf, ZMM()), words(bf16Quiet, ZMM())
 	loop("src", "dst", func(floats, codes Mem) {
 		v, up, nan := ZMM(), ZMM(), K()
