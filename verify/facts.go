@@ -63,6 +63,9 @@ func (s *session) facts(m Mode, site generate.Site, u catalog.Unit, tap golden.T
 		Elements:   independent(u, tap),
 	}
 	f.Fused = s.fused(u)
+	if m == Isolated && u.Kind == catalog.Normalisation {
+		f.Offset = s.offset(site, u.Op, tap)
+	}
 	f.Clipped = slices.ContainsFunc(u.Parts, func(path string) bool { return s.catalog.Op(path).Clips })
 	if site.Stage == generate.Denoise {
 		f.Timestep = s.info.Run.Schedule[min(site.Step, s.info.Run.Steps)]

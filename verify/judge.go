@@ -36,6 +36,7 @@ type Facts struct {
 	Score       float64    // largest attention score
 	Position    float64    // largest rotary position
 	Timestep    float64    // largest timestep
+	Offset      Offset     // of the rows that are normalised
 	Fused       bool       // the golden's attention was a fused kernel, which rounds elsewhere inside
 	Clipped     bool       // results were limited to ±clip_qkv
 	Elements    float64    // elements that can differ independently of each other

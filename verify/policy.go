@@ -2,7 +2,6 @@ package verify
 
 import (
 	"math"
-	"slices"
 
 	"colakit/formats/dtype"
 	"colakit/golden"
@@ -34,9 +33,16 @@ var Policy = []Rule{
 		applies: float32Values(catalog.Product), limits: relative(sums),
 	},
 	{
-		Name: "float32 normalisation", Formula: "rel-L2 ≤ 8·√K·2⁻²⁴, max-abs ≤ 8·√K·2⁻²⁴·max|e|",
-		Derivation: "Mean and variance are sums of K terms: as a product of that width.",
-		applies:    float32Values(catalog.Normalisation), limits: relative(sums),
+		Name: "float32 normalisation", Formula: "rel-L2 ≤ 8·√K·(1 + a/2)·2⁻²⁴, max-abs ≤ 8·√K·(1 + a/2)·2⁻²⁴·max|e|",
+		Derivation: "Mean and variance are sums of K terms: as a product of that width. A mean far from 0 is off by √K·2⁻²⁵·|mean| rms and by 2⁻²⁴·|mean| for its own rounding, " +
+			"on either side; 4 rms errors and both roundings are at most 4·√K·2⁻²⁴·|mean|. What is left after it is subtracted carries that error and is divided by √(variance + eps): " +
+			"a = |mean|/√(variance + eps) of the golden's rows, rms (for max-abs: the largest), relative to their normalised elements. " +
+			"(T. F. Chan, G. H. Golub, R. J. LeVeque, 1983: the condition number of a variance.) Rows around 0 have an a of 0.",
+		applies: float32Values(catalog.Normalisation),
+		limits: func(f Facts, s metric.Summary) []Check {
+			t := sums(f)
+			return []Check{check("rel-L2", s.RelL2, t*(1+f.Offset.RMS/2)), check("max-abs", s.MaxAbs.Value, t*(1+f.Offset.Max/2)*s.MaxRef)}
+		},
 	},
 	{
 		Name: "float32 attention", Formula: "rel-L2 ≤ (8·√Lk + 2·max|s|)·2⁻²⁴, max-abs ≤ (8·√Lk + 2·max|s|)·2⁻²⁴·max|e|",
@@ -375,28 +381,4 @@ func share(part, whole int64) float64 { return float64(part) / math.Max(float64(
 // one element at least.
 func granted(p, n float64) float64 {
 	return p + math.Max(3*math.Sqrt(p*(1-p)/math.Max(n, 1)), 1/math.Max(n, 1))
-}
-
-// float32Values selects single operations (and, in the exact contract, chains)
-// whose values neither side rounds below float32.
-func float32Values(kind catalog.Kind) func(Facts) bool {
-	return func(f Facts) bool {
-		chain := kind == catalog.Chain && f.Contract == generate.Released
-		return f.Mode == Isolated && f.Kind == kind && f.Artifact == dtype.F32 && f.Type == dtype.F32 && !chain
-	}
-}
-
-func isolated(c generate.Contract, artifacts ...dtype.Type) func(Facts) bool {
-	return running(Isolated, c, artifacts...)
-}
-
-func running(m Mode, c generate.Contract, artifacts ...dtype.Type) func(Facts) bool {
-	return func(f Facts) bool {
-		return f.Mode == m && f.Contract == c && slices.Contains(artifacts, f.Artifact)
-	}
-}
-
-// codes selects what tensors of 8-bit codes take part in.
-func codes(m Mode, a generate.Activations) func(Facts) bool {
-	return func(f Facts) bool { return f.Mode == m && f.Artifact == dtype.I8 && f.Activations == a }
 }

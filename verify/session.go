@@ -75,8 +75,9 @@ type session struct {
 	order       map[string]int // tap → place in the run
 
 	comparisons   []*Comparison
-	largest       map[string]float64 // tap → largest |e|, once compared
-	misshaped     map[string]bool    // taps whose value in the engine has another shape
+	largest       map[string]float64     // tap → largest |e|, once compared
+	misshaped     map[string]bool        // taps whose value in the engine has another shape
+	normalised    map[string]*rowMoments // path → of the rows that later passes find in the cache
 	references    [][]metric.Reference
 	logits        []LogitRow
 	distributions []distribution
@@ -89,7 +90,7 @@ type session struct {
 }
 
 func newSession(e generate.Engine, b *golden.Bundle, o Options) (*session, error) {
-	s := &session{engine: e, bundle: b, info: &b.Info, options: o, order: map[string]int{}, largest: map[string]float64{}, misshaped: map[string]bool{}}
+	s := &session{engine: e, bundle: b, info: &b.Info, options: o, order: map[string]int{}, largest: map[string]float64{}, misshaped: map[string]bool{}, normalised: map[string]*rowMoments{}}
 	var err error
 	if s.contract, err = generate.ParseContract(b.Info.Contract); err != nil {
 		return nil, err

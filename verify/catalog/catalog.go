@@ -81,6 +81,11 @@ type Op struct {
 	// a product (summed where several follow each other), the width of a
 	// normalisation. For Attention it is the number of keys, known at run time.
 	Terms int
+	// From is the channel of the first input at which a Copy or a Normalisation
+	// starts to read.
+	From int
+	// Eps is what a Normalisation adds to the variance.
+	Eps float64
 	// Inputs are the paths of the values it is computed from in the same pass, or
 	// External names.
 	Inputs []string
@@ -194,6 +199,18 @@ func (o *Op) at(level Level, stages ...generate.Stage) *Op {
 	for _, s := range stages {
 		o.levels[s] = level
 	}
+	return o
+}
+
+// normalises sets the constant of a normalisation and the channel it reads first.
+func (o *Op) normalises(eps float64, from int) *Op {
+	o.Eps, o.From = eps, from
+	return o
+}
+
+// from sets the first channel that a copy reads.
+func (o *Op) from(channel int) *Op {
+	o.From = channel
 	return o
 }
 

@@ -29,7 +29,7 @@ func (c *Catalog) addDiT(cfg hf.DiTConfig) {
 		last = "/" + b.prefix + "mlp.residual"
 	}
 	p.stages = []generate.Stage{generate.Denoise} // a pass for the caches has no output
-	p.op("txt_out_norm", Normalisation, d, OpsOnly, last).uses(hf.DiTTxtOutNorm)
+	p.op("txt_out_norm", Normalisation, d, OpsOnly, last).uses(hf.DiTTxtOutNorm).normalises(cfg.NormEps, 0)
 	p.op("txt_out_ada.out_in.shift", Product, d, OpsOnly, "emb").uses(hf.DiTTxtOutAda)
 	p.op("txt_out_ada.out_in.scale", Product, d, OpsOnly, "emb").uses(hf.DiTTxtOutAda)
 	p.op("txt_out.in", Elementwise, 0, OpsOnly, "txt_out_norm", "txt_out_ada.out_in.shift", "txt_out_ada.out_in.scale").adds(modulated)
@@ -38,10 +38,10 @@ func (c *Catalog) addDiT(cfg hf.DiTConfig) {
 
 func (b part) addDiTBlock(cfg hf.DiTConfig, m hf.DiTModules, last string) {
 	b.op("in", Copy, 0, LayersOnly, last)
-	b.addModulated("msa", cfg.TxtDim, "in", m.AdaMSAIn)
+	b.addModulated("msa", cfg, "in", m.AdaMSAIn)
 	b.addDiTAttention(cfg, m)
 	b.addGated("msa", cfg.TxtDim, "in", m.AdaMSAOut)
-	b.addModulated("mlp", cfg.TxtDim, "msa.residual", m.AdaMLPIn)
+	b.addModulated("mlp", cfg, "msa.residual", m.AdaMLPIn)
 	b.op("mlp.hidden", Product, cfg.TxtDim, OpsOnly, "mlp.in").uses(m.MLPIn)
 	b.op("mlp.act", Activation, 0, OpsOnly, "mlp.hidden").adds(sum)
 	b.op("mlp.out", Product, cfg.HiddenDim(), Layers, "mlp.act").uses(m.MLPOut).branch()
@@ -49,11 +49,11 @@ func (b part) addDiTBlock(cfg hf.DiTConfig, m hf.DiTModules, last string) {
 }
 
 // addModulated lists LayerNorm(x)·(1+scale) + shift before a branch.
-func (b part) addModulated(name string, d int, x string, ada hf.Module) {
-	in := "ada." + name + "_in"
+func (b part) addModulated(name string, cfg hf.DiTConfig, x string, ada hf.Module) {
+	in, d := "ada."+name+"_in", cfg.TxtDim
 	b.op(in+".shift", Product, d, OpsOnly, "/"+embeddingPath).uses(ada)
 	b.op(in+".scale", Product, d, OpsOnly, "/"+embeddingPath).uses(ada)
-	b.op(name+".norm", Normalisation, d, OpsOnly, x)
+	b.op(name+".norm", Normalisation, d, OpsOnly, x).normalises(cfg.NormEps, 0)
 	b.op(name+".in", Elementwise, 0, OpsOnly, name+".norm", in+".shift", in+".scale").adds(modulated)
 }
 
@@ -67,9 +67,9 @@ func (b part) addGated(name string, d int, residual string, ada hf.Module) {
 func (b part) addDiTAttention(cfg hf.DiTConfig, m hf.DiTModules) {
 	caching := []generate.Stage{generate.Prefill, generate.Commit}
 	b.op("msa.qkv", Product, cfg.TxtDim, OpsOnly, "msa.in").uses(m.QKV)
-	b.op("msa.q", Normalisation, cfg.HeadDim, OpsOnly, "msa.qkv").uses(m.NormQ)
-	b.op("msa.k", Normalisation, cfg.HeadDim, OpsOnly, "msa.qkv").uses(m.NormK).at(Always, caching...)
-	b.op("msa.v", Copy, 0, Never, "msa.qkv").at(Always, caching...)
+	b.op("msa.q", Normalisation, cfg.HeadDim, OpsOnly, "msa.qkv").uses(m.NormQ).normalises(cfg.NormEps, 0)
+	b.op("msa.k", Normalisation, cfg.HeadDim, OpsOnly, "msa.qkv").uses(m.NormK).normalises(cfg.NormEps, cfg.InnerDim()).at(Always, caching...)
+	b.op("msa.v", Copy, 0, Never, "msa.qkv").at(Always, caching...).from(2 * cfg.InnerDim())
 	b.op("msa.q_rot", Rotation, 0, OpsOnly, "msa.q").uses(hf.Module(m.RopeFreqs)).adds(sum)
 	b.op("msa.k_rot", Rotation, 0, OpsOnly, "msa.k", Cache).uses(hf.Module(m.RopeFreqs)).adds(sum)
 	b.op("msa.scores", Product, cfg.HeadDim, OpsOnly, "msa.q_rot", "msa.k_rot")

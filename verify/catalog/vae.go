@@ -20,7 +20,7 @@ func (c *Catalog) addEncoder(cfg hf.VAEConfig) {
 	p.op("final", Product, cfg.Dim, OpsOnly, last).uses(hf.EncoderFinal)
 	last = "/vae.encoder.final"
 	if cfg.EncoderLastLN || !cfg.UseVariation {
-		p.op("norm", Normalisation, cfg.LatentDim, OpsOnly, "final")
+		p.op("norm", Normalisation, cfg.LatentDim, OpsOnly, "final").normalises(cfg.LayerNormEps, 0)
 		last = "/vae.encoder.norm"
 	}
 	p.prefix = "vae."
@@ -44,7 +44,7 @@ func (c *Catalog) addDecoder(cfg hf.VAEConfig) {
 	}
 	p.stages = []generate.Stage{generate.Decode}
 	p.op("unpatch", Product, cfg.Dim, OpsOnly, last).uses(hf.DecoderUnpatch)
-	p.op("norm", Normalisation, cfg.Dim, OpsOnly, "unpatch").uses(hf.DecoderNorm)
+	p.op("norm", Normalisation, cfg.Dim, OpsOnly, "unpatch").uses(hf.DecoderNorm).normalises(cfg.LayerNormEps, 0)
 	p.op("logits", Product, cfg.Dim, OpsOnly, "norm").uses(hf.DecoderFinal).branch()
 	p.addKeptLogits(cfg)
 }
@@ -80,10 +80,10 @@ func (b part) addVAEBlock(cfg hf.VAEConfig, last string) {
 		normed = "ffn.out"
 	}
 	b.op("in", Copy, 0, LayersOnly, last)
-	b.op("attn.norm", Normalisation, cfg.Dim, OpsOnly, "in").uses(m.NormAttn)
+	b.op("attn.norm", Normalisation, cfg.Dim, OpsOnly, "in").uses(m.NormAttn).normalises(cfg.LayerNormEps, 0)
 	b.addVAEAttention(cfg, m, source)
 	b.op("attn.residual", Elementwise, 0, OpsOnly, attended, "attn.out").adds(sum)
-	b.op("ffn.norm", Normalisation, cfg.Dim, OpsOnly, normed).uses(m.NormFFN)
+	b.op("ffn.norm", Normalisation, cfg.Dim, OpsOnly, normed).uses(m.NormFFN).normalises(cfg.LayerNormEps, 0)
 	b.op("ffn.hidden", Product, cfg.Dim, OpsOnly, hidden).uses(m.FFNProj)
 	act := b.op("ffn.act", Activation, 0, OpsOnly, "ffn.hidden")
 	if cfg.Act == "gelu" {
@@ -99,14 +99,14 @@ func (b part) addVAEAttention(cfg hf.VAEConfig, m hf.VAEModules, source string) 
 		cached = Always
 	}
 	b.op("attn.qkv", Product, cfg.Dim, OpsOnly, source).uses(m.QKV).Clips = cfg.ClipQKV != nil
-	b.op("attn.k_raw", Copy, 0, cached, "attn.qkv")
-	b.op("attn.v", Copy, 0, cached, "attn.qkv")
+	b.op("attn.k_raw", Copy, 0, cached, "attn.qkv").from(cfg.Dim)
+	b.op("attn.v", Copy, 0, cached, "attn.qkv").from(cfg.Dim + cfg.KVDim())
 	kind, level := Normalisation, OpsOnly
 	if !cfg.QKNorm {
 		kind, level = Copy, Never
 	}
-	b.op("attn.q", kind, cfg.Dim, level, "attn.qkv").uses(m.QNorm)
-	b.op("attn.k", kind, cfg.KVDim(), level, "attn.k_raw", Cache).uses(m.KNorm)
+	b.op("attn.q", kind, cfg.Dim, level, "attn.qkv").uses(m.QNorm).normalises(cfg.LayerNormEps, 0)
+	b.op("attn.k", kind, cfg.KVDim(), level, "attn.k_raw", Cache).uses(m.KNorm).normalises(cfg.LayerNormEps, 0)
 	b.op("attn.q_rot", Rotation, 0, OpsOnly, "attn.q").adds(sum)
 	b.op("attn.k_rot", Rotation, 0, OpsOnly, "attn.k", Cache).adds(sum)
 	b.op("attn.scores", Product, cfg.HeadDim(), OpsOnly, "attn.q_rot", "attn.k_rot")
