@@ -2,8 +2,10 @@ package convert
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -63,4 +65,19 @@ func renameNew(from, to string) error {
 		return os.Rename(from, to)
 	}
 	return err
+}
+
+// peakMemory returns the largest resident memory that this process has had, the
+// kernel's VmHWM; 0 if it is not told.
+func peakMemory() int64 {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	var kibibytes int64
+	if _, err := fmt.Sscanf(rest, "%d kB", &kibibytes); err != nil {
+		return 0
+	}
+	return kibibytes << 10
 }

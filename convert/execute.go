@@ -35,7 +35,9 @@ type Summary struct {
 	Tensors     int           `json:"tensors"`
 	Resumed     int           `json:"resumed,omitempty"` // tensors that an earlier execution had written
 	Duration    time.Duration `json:"duration_ns"`
-	Results     []Result      `json:"-"` // in the order of the plan
+	Memory      Memory        `json:"memory"`                // as planned
+	PeakMemory  int64         `json:"peak_memory,omitempty"` // of this process so far, where the system tells
+	Results     []Result      `json:"results"`               // in the order of the plan
 }
 
 // Execute writes the artifact to the file out. On an error, or when the context is
@@ -89,5 +91,6 @@ func (c *Conversion) Execute(ctx context.Context, out string, o ExecuteOptions) 
 		return Summary{}, err
 	}
 	s.Output, s.Duration = out, time.Since(start)
+	s.Memory, s.PeakMemory = m, peakMemory()
 	return s, nil
 }

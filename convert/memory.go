@@ -29,10 +29,9 @@ const (
 	partBytes    = 128     // of what is noted of each part of the source
 )
 
-// The largest numbers of workers and tiles, and of the memory above the tables
-// where no limit is asked for.
+// The largest number of tiles, and so of workers, and the largest memory above the
+// tables where no limit is asked for.
 const (
-	maxJobs      = 64
 	maxTiles     = 20
 	maxAnonymous = 300e6
 )
@@ -40,7 +39,7 @@ const (
 // need returns the memory of one worker with one tile.
 func (c *Conversion) need() Memory {
 	m := Memory{
-		Program: programBytes, Jobs: 1, Tiles: 1, Tile: c.tileBytes(),
+		Program: programBytes, Tile: c.tileBytes(),
 		Tables: int64(len(c.Steps))*tensorBytes + c.SourceBytes/blake3.PartSize*partBytes,
 		Worker: blake3.PartSize + 64<<10,
 	}
@@ -54,12 +53,14 @@ func (c *Conversion) need() Memory {
 		}
 	}
 	m.Worker += rows
-	m.settle()
-	return m
+	return m.with(1, 1)
 }
 
-func (m *Memory) settle() {
-	m.Peak = m.Program + m.Tables + int64(m.Jobs)*m.Worker + int64(m.Tiles)*m.Tile
+// with returns the same for so many workers and tiles.
+func (m Memory) with(jobs, tiles int) Memory {
+	m.Jobs, m.Tiles = jobs, tiles
+	m.Peak = m.Program + m.Tables + int64(jobs)*m.Worker + int64(tiles)*m.Tile
+	return m
 }
 
 // tileBytes returns the largest size of a tile with its scales.
@@ -90,16 +91,11 @@ func (c *Conversion) Memory(jobs int, limit int64) (Memory, error) {
 	if jobs <= 0 {
 		jobs = runtime.GOMAXPROCS(0)
 	}
-	m.Jobs = min(jobs, maxJobs)
-	m.Tiles = min(m.Jobs+4, maxTiles)
-	for m.settle(); m.Peak > limit; m.settle() {
-		if m.Tiles > m.Jobs {
-			m.Tiles--
-		} else {
-			m.Jobs, m.Tiles = m.Jobs-1, m.Jobs-1
-		}
+	for m.Jobs < min(jobs, maxTiles) && m.with(m.Jobs+1, m.Jobs+1).Peak <= limit {
+		m = m.with(m.Jobs+1, m.Jobs+1)
 	}
-	m.Jobs = min(m.Jobs, m.Tiles)
-	m.settle()
+	for most := min(m.Jobs+4, maxTiles); m.Tiles < most && m.with(m.Jobs, m.Tiles+1).Peak <= limit; {
+		m = m.with(m.Jobs, m.Tiles+1)
+	}
 	return m, nil
 }

@@ -94,6 +94,8 @@ func newRecipe(p *Plan, tensors []found) (recipe, error) {
 			return nil, fmt.Errorf("recipe: it says nothing of tensor %q; the nearest that it names is %q: it is for another model", f.Name, nearest(f.Name, names))
 		case !s.Shape.Equal(f.Shape):
 			return nil, fmt.Errorf("recipe: tensor %q has shape %v there and %v here: it is for another model", f.Name, s.Shape, f.Shape)
+		case s.To.Fits(f.Shape) != nil:
+			return nil, fmt.Errorf("recipe: tensor %q: %w", f.Name, s.To.Fits(f.Shape))
 		case f.Class == hf.Buffer && s.To != quantize.F32:
 			return nil, fmt.Errorf("recipe: tensor %q is to be %v; a buffer follows from the configuration exactly, and is f32", f.Name, s.To)
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"colakit/internal/units"
+	"colakit/quantize/int8"
 )
 
 // writer collects the first error of many writes.
@@ -45,7 +46,11 @@ func (s Summary) WriteText(out io.Writer, p Plan) error {
 		w.line("  resumed  %d tensors were written before", s.Resumed)
 	}
 	w.line("  errors   %s", worst(p, s.Results))
+	s.writeCodes(w, p)
 	p.writeRemarks(w)
+	if s.PeakMemory > 0 {
+		w.line("  memory   %s at the peak, %s were planned", units.Bytes(s.PeakMemory), units.Bytes(s.Memory.Peak))
+	}
 	w.line("  root     %v", s.Root)
 	w.line("  state    unverified: run `colaverify --layerwise %s`", s.Output)
 	return w.err
@@ -66,6 +71,40 @@ func (p Plan) counts() string {
 		order[i] = fmt.Sprintf("%d %s", number[what], what)
 	}
 	return strings.Join(order, ", ")
+}
+
+// writeCodes writes what storing matrices as codes cost, if any are.
+func (s Summary) writeCodes(w *writer, p Plan) {
+	var worst, clipped, best Result
+	var gains, searched float64
+	gain := func(r Result) float64 { return 1 - r.RelL2/r.Int8.AbsMaxRelL2 }
+	for i, r := range s.Results {
+		if !p.Steps[i].To.Quantized() || r.RelL2 == 0 {
+			continue
+		}
+		if worst.Tensor == "" || r.Int8.SQNR < worst.Int8.SQNR {
+			worst = r
+		}
+		if r.Int8.Clipped > clipped.Int8.Clipped {
+			clipped = r
+		}
+		if p.Steps[i].To.Clip == int8.AbsMax {
+			continue
+		}
+		gains, searched = gains+gain(r), searched+1
+		if best.Tensor == "" || gain(r) > gain(best) {
+			best = r
+		}
+	}
+	if worst.Tensor != "" {
+		w.line("  int8     SQNR %.1f dB at worst, in %s", worst.Int8.SQNR, worst.Tensor)
+	}
+	if clipped.Tensor != "" {
+		w.line("  clipped  %.2g %% of the elements at most, in %s", 100*clipped.Int8.Clipped, clipped.Tensor)
+	}
+	if searched > 0 {
+		w.line("  clipping lowers rel-L2 by %.2g %% on average, by %.2g %% at most, in %s", 100*gains/searched, 100*gain(best), best.Tensor)
+	}
 }
 
 // worst says which tensor lost most.

@@ -41,6 +41,7 @@ func setupConvert(set *pflag.FlagSet) func(context.Context, command.Streams, []s
 	var e convert.ExecuteOptions
 	out := set.StringP("output", "o", "", "`FILE` to write")
 	f.declare(set)
+	asJSON := set.Bool("json", false, "print the summary, or the plan of --dry-run, as JSON")
 	dryRun := set.Bool("dry-run", false, "print the plan, as the command plan does, and write nothing")
 	set.BoolVar(&e.Resume, "resume", false, "go on where a conversion of the same source and plan was interrupted or killed, if one was, and keep what is written if this one is: OUT.cola.partial and OUT.cola.journal")
 	set.BoolVar(&e.Force, "force", false, "replace OUT.cola if it is there")
@@ -59,14 +60,14 @@ func setupConvert(set *pflag.FlagSet) func(context.Context, command.Streams, []s
 		defer bar.End()
 		if *dryRun {
 			o := convert.PreviewOptions{Output: *out, Force: e.Force, Resume: e.Resume, Probe: probeTime}
-			return preview(ctx, s, &f, o, bar, false)
+			return preview(ctx, s, &f, o, bar, *asJSON)
 		}
 		e.Jobs, e.MaxMemory, e.Progress = f.jobs, f.memory, report(bar)
-		return execute(ctx, s, f.Options, e, *out, bar)
+		return execute(ctx, s, f.Options, e, *out, bar, *asJSON)
 	}
 }
 
-func execute(ctx context.Context, s command.Streams, o convert.Options, e convert.ExecuteOptions, out string, bar *progress.Reporter) error {
+func execute(ctx context.Context, s command.Streams, o convert.Options, e convert.ExecuteOptions, out string, bar *progress.Reporter, asJSON bool) error {
 	c, err := convert.Prepare(o)
 	if err != nil {
 		return err
@@ -81,6 +82,9 @@ func execute(ctx context.Context, s command.Streams, o convert.Options, e conver
 	bar.End()
 	if err != nil {
 		return err
+	}
+	if asJSON {
+		return convert.WriteJSON(s.Out, summary)
 	}
 	return summary.WriteText(s.Out, c.Plan)
 }

@@ -135,7 +135,7 @@ func TestUsage(t *testing.T) {
 }
 
 func TestHelp(t *testing.T) {
-	for _, args := range [][]string{{"--help"}, {"convert", "--help"}, {"inspect", "--help"}, {"check", "--help"}} {
+	for _, args := range [][]string{{"--help"}, {"convert", "--help"}, {"plan", "--help"}, {"inspect", "--help"}, {"check", "--help"}} {
 		code, stdout, stderr := colaconv(t, args...)
 		if code != 0 || stderr != "" || !strings.Contains(stdout, "Usage: colaconv") || !strings.Contains(stdout, "Exit codes") {
 			t.Errorf("colaconv %q: code %d, %q, %q", args, code, stdout, stderr)

@@ -20,6 +20,9 @@ import (
 const slowly = "COLACONV_TEST_SLOWLY"
 
 func TestMain(m *testing.M) {
+	if os.Getenv(itself) != "" {
+		os.Exit(program().Main())
+	}
 	if os.Getenv(slowly) != "" {
 		os.Exit(slowProgram())
 	}
@@ -44,13 +47,13 @@ func (slowWriter) Write(p []byte) (int, error) {
 
 // startSlowly starts a conversion of the embedded model that takes seconds, and
 // returns when it is under way.
-func startSlowly(t *testing.T, src, out string) *exec.Cmd {
+func startSlowly(t *testing.T, src, out string, flags ...string) *exec.Cmd {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(self, "convert", src, "-o", out, "--force", "--progress", "json")
+	cmd := exec.Command(self, append([]string{"convert", src, "-o", out, "--force", "--progress", "json"}, flags...)...)
 	cmd.Env = append(os.Environ(), slowly+"=1")
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
