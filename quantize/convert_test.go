@@ -3,7 +3,6 @@ package quantize
 import (
 	"bytes"
 	"encoding/binary"
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -279,43 +278,6 @@ func TestDescribe(t *testing.T) {
 	empty, err := Describe(nil, dtype.F32)
 	if diff := cmp.Diff(Statistics{FirstBad: -1}, empty); err != nil || diff != "" {
 		t.Errorf("no elements: %v, %s", err, diff)
-	}
-}
-
-// TestMeasure32 holds the unrolled measurement to the plain one, to the bit, for
-// tails, starts between lanes, equal errors and elements that can't be stored.
-func TestMeasure32(t *testing.T) {
-	r := rand.New(rand.NewPCG(3, 3))
-	for range 3000 {
-		n := r.IntN(70)
-		x, y := make([]float32, n), make([]float32, n)
-		for i := range x {
-			x[i] = float32(r.NormFloat64())
-			y[i] = dtype.F16ToFloat32(dtype.Float32ToF16(x[i]))
-			switch r.IntN(40) {
-			case 0:
-				x[i], y[i] = 1e-9, 0
-			case 1:
-				x[i], y[i] = 1, 1.5
-			case 2:
-				x[i], y[i] = 0, 0
-			case 3:
-				if n > 60 {
-					x[i] = []float32{7e4, float32(math.NaN()), float32(math.Inf(-1)), -65505}[r.IntN(4)]
-				}
-			}
-		}
-		if r.IntN(8) == 0 {
-			y = x
-		}
-		var plain, unrolled Tally
-		for _, first := range []int64{0, 64, 64 + int64(r.IntN(10))} {
-			measure(&plain, x, y, first, 65504)
-			measure32(&unrolled, x, y, first, 65504)
-		}
-		if text := fmt.Sprintf("%+v", plain); text != fmt.Sprintf("%+v", unrolled) { // NaN, too
-			t.Fatalf("%v stored as %v\n%s\nunrolled\n%+v", x, y, text, unrolled)
-		}
 	}
 }
 

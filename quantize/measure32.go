@@ -1,35 +1,71 @@
 package quantize
 
-import "math"
+import (
+	"math"
+	"slices"
+)
+
+// kernel is one implementation of the loop over many elements that are measured.
+// All give the same bits.
+type kernel string
+
+// plain is in Go.
+const plain kernel = "plain"
+
+// fastest is the kernel in use.
+var fastest = kernels()[0]
 
 // measure32 is measure for float32, several elements at a time; it gives the same
 // bits.
 func measure32(t *Tally, x, y []float32, first int64, limit float64) {
-	whole := len(x) &^ (lanes - 1)
-	source := addSquares(t.laneSquares, x[:whole])
-	if first%lanes != 0 || float64(math.Float32frombits(source.magnitude)) > limit || source.magnitude >= 0x7f80_0000 {
-		measure(t, x, y, first, limit) // where something can't be stored
-		return
-	}
-	t.laneSquares = source.squares
-	t.largest = max(t.largest, float64(math.Float32frombits(source.magnitude)))
-	t.elements += int64(whole)
-	if whole > 0 && &x[0] != &y[0] {
-		t.addErrors(x[:whole], y[:whole], first)
+	head := min(int(-first&(lanes-1)), len(x)) // up to the first lane
+	whole := (len(x) - head) &^ (lanes - 1)
+	measure(t, x[:head], y[:head], first, limit)
+	x, y, first = x[head:], y[head:], first+int64(head)
+	if whole > 0 {
+		t.addSteps(x[:whole], y[:whole], first, limit)
 	}
 	measure(t, x[whole:], y[whole:], first+int64(whole), limit)
 }
 
-// sourceSums are what is added up over the elements of a source.
-type sourceSums struct {
-	squares   [lanes]float64
-	magnitude uint32 // bits of the largest |x|; those of NaN are beyond Inf's
+// addSteps adds whole steps of lanes, the first element being that of lane 0.
+func (t *Tally) addSteps(x, y []float32, first int64, limit float64) {
+	d := differences{squares: t.laneSquares, errors: t.laneErrors}
+	d.add(x, y)
+	largest := float64(math.Float32frombits(slices.Max(d.peaks[:])))
+	if !(largest <= min(limit, math.MaxFloat32)) {
+		measure(t, x, y, first, limit) // where something can't be stored
+		return
+	}
+	t.laneSquares, t.laneErrors = d.squares, d.errors
+	t.largest = max(t.largest, largest)
+	t.elements += int64(len(x))
+	t.underflow += d.underflow
+	if worst := slices.Max(d.worst[:]); worst > t.maxAbs {
+		t.maxAbs = worst
+		t.maxAbsIndex = first + firstWith(x, y, worst)
+	}
 }
 
-// addSquares returns sums with those of x added, whole steps of lanes.
-func addSquares(sums [lanes]float64, x []float32) sourceSums {
-	s0, s1, s2, s3, s4, s5, s6, s7 := sums[0], sums[1], sums[2], sums[3], sums[4], sums[5], sums[6], sums[7]
-	var peak uint32
+// differences are what is added up over elements of a source and as stored. They
+// mean nothing if one of the source is not finite.
+type differences struct {
+	squares, errors [lanes]float64
+	worst           [lanes]float64 // the largest |error|
+	peaks           [lanes]uint32  // bits of the largest |x|; those of NaN are beyond Inf's
+	underflow       int64
+}
+
+// plainAdd is add in plain Go.
+func (d *differences) plainAdd(x, y []float32) {
+	d.addSquares(x)
+	d.addErrors(x, y)
+}
+
+func (d *differences) addSquares(x []float32) {
+	s0, s1, s2, s3 := d.squares[0], d.squares[1], d.squares[2], d.squares[3]
+	s4, s5, s6, s7 := d.squares[4], d.squares[5], d.squares[6], d.squares[7]
+	peak := d.peaks[0]
 	for ; len(x) >= lanes; x = x[lanes:] {
 		v := (*[lanes]float32)(x)
 		s0 += square(v[0])
@@ -44,38 +80,33 @@ func addSquares(sums [lanes]float64, x []float32) sourceSums {
 			peak = max(peak, math.Float32bits(e)&^(1<<31))
 		}
 	}
-	return sourceSums{[lanes]float64{s0, s1, s2, s3, s4, s5, s6, s7}, peak}
+	d.squares, d.peaks[0] = [lanes]float64{s0, s1, s2, s3, s4, s5, s6, s7}, peak
 }
 
 func square(x float32) float64 { return float64(float64(x) * float64(x)) }
 
-// addErrors adds the errors of elements that are finite, whole steps of lanes.
-func (t *Tally) addErrors(x, y []float32, first int64) {
-	e := &t.laneErrors
+func (d *differences) addErrors(x, y []float32) {
+	peak := math.Float64bits(d.worst[0])
 	for len(x) >= lanes {
 		a, b := (*[lanes]float32)(x), (*[lanes]float32)(y)
-		peak := uint64(0)
 		for k := range lanes {
-			d := float64(b[k]) - float64(a[k])
-			e[k] += float64(d * d)
-			peak = max(peak, math.Float64bits(d)&^(1<<63))
+			e := float64(b[k]) - float64(a[k])
+			d.errors[k] += float64(e * e)
+			peak = max(peak, math.Float64bits(e)&^(1<<63))
 			if b[k] == 0 && a[k] != 0 {
-				t.underflow++
+				d.underflow++
 			}
 		}
-		if d := math.Float64frombits(peak); d > t.maxAbs {
-			t.maxAbs = d
-			t.maxAbsIndex = first + firstWith(a, b, d)
-		}
-		x, y, first = x[lanes:], y[lanes:], first+lanes
+		x, y = x[lanes:], y[lanes:]
 	}
+	d.worst[0] = math.Float64frombits(peak)
 }
 
 // firstWith returns the first of the elements whose error is d.
-func firstWith(x, y *[lanes]float32, d float64) int64 {
-	for k := range lanes {
-		if math.Abs(float64(y[k])-float64(x[k])) == d {
-			return int64(k)
+func firstWith(x, y []float32, d float64) int64 {
+	for i, v := range x {
+		if math.Abs(float64(y[i])-float64(v)) == d {
+			return int64(i)
 		}
 	}
 	return 0

@@ -1,0 +1,8 @@
+//go:build !amd64
+
+package quantize
+
+// kernels lists those that this processor can run, the fastest first.
+func kernels() []kernel { return []kernel{plain} }
+
+func (d *differences) add(x, y []float32) { d.plainAdd(x, y) }
