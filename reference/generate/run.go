@@ -46,10 +46,13 @@ func Defaults() Options {
 	}
 }
 
+// MaxSteps bounds the flow-matching steps of a block.
+const MaxSteps = 1 << 20
+
 func (o Options) validate() error {
 	switch {
-	case o.Steps < 1 || o.Steps > 1<<20:
-		return fmt.Errorf("%d steps; give 1 to %d", o.Steps, 1<<20)
+	case o.Steps < 1 || o.Steps > MaxSteps:
+		return fmt.Errorf("%d steps; give 1 to %d", o.Steps, MaxSteps)
 	case o.MaxNewTokens < 1:
 		return fmt.Errorf("%d new tokens; ask for at least 1", o.MaxNewTokens)
 	case math.IsNaN(o.Guidance) || math.IsInf(o.Guidance, 0):
