@@ -2,63 +2,54 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"io"
 
-	"colakit/internal/command"
+	"colakit/internal/atomicfile"
 	"colakit/internal/progress"
 	"colakit/internal/records"
 	"colakit/internal/torch"
 	"colakit/reference/generate"
 )
 
-// records generates in batches and writes one record for each prompt.
-func (r *request) records(ctx context.Context, s command.Streams, m *model, generator *torch.Generator, prompts []string) error {
-	recs, name, err := r.load(s.In, prompts)
-	if err != nil {
-		return err
-	}
-	bar, err := progress.New(s.Err, "generate", r.progress)
-	if err != nil {
-		return fmt.Errorf("--progress: %w", err)
-	}
+// records generates in batches and writes one record for each prompt, to the
+// standard output or to a file that appears when it is complete.
+func (r *request) records(ctx context.Context, stdout io.Writer, m *computed, generator *torch.Generator, j job, bar *progress.Reporter) error {
 	bar.Count("prompts")
 	defer bar.End()
-	out, err := createOutput(r.output, s.Out)
-	if err != nil {
-		return err
+	if r.output == "" || r.output == "-" {
+		return r.batches(ctx, stdout, m, generator, j, bar)
 	}
-	defer out.abandon()
-	for first := 0; first < len(recs); first += r.batch {
-		bar.Update("", int64(first), int64(len(recs)))
-		batch := recs[first:min(first+r.batch, len(recs))]
-		lines, err := r.generate(ctx, m, generator, batch, name, first)
+	return atomicfile.Write(r.output, func(w io.Writer) error {
+		return r.batches(ctx, w, m, generator, j, bar)
+	})
+}
+
+// batches generates batch after batch and writes the records as they come.
+func (r *request) batches(ctx context.Context, w io.Writer, m *computed, generator *torch.Generator, j job, bar *progress.Reporter) error {
+	total := len(j.records)
+	for first := 0; first < total; first += r.batch {
+		bar.Update("", int64(first), int64(total))
+		lines, err := r.generate(ctx, m, generator, j, first, min(first+r.batch, total))
 		if err != nil {
 			return err
 		}
-		if _, err := out.Write(lines); err != nil {
+		if _, err := w.Write(lines); err != nil {
 			return err
 		}
 	}
-	bar.Update("", int64(len(recs)), int64(len(recs)))
-	return out.commit()
+	bar.Update("", int64(total), int64(total))
+	return nil
 }
 
-// generate returns the output lines of one batch.
-func (r *request) generate(ctx context.Context, m *model, generator *torch.Generator, batch []records.Record, name string, first int) ([]byte, error) {
+// generate returns the output lines of the records from first to before end.
+func (r *request) generate(ctx context.Context, m *computed, generator *torch.Generator, j job, first, end int) ([]byte, error) {
+	batch := j.records[first:end]
 	prompts := make([]generate.Prompt, len(batch))
 	ids := make([]int64, len(batch))
 	for i, rec := range batch {
-		where := fmt.Sprintf("%s:%d", name, rec.Line)
-		if rec.Line == 0 {
-			where = fmt.Sprintf("%s %d", name, first+i)
-		}
-		prompts[i] = generate.Prompt{Name: where, Tokens: r.ids.tokens(m.tokenizer, rec.Prompt)}
-		if r.global {
-			continue
-		}
-		var err error
-		if ids[i], err = rec.NoiseID(i); err != nil {
-			return nil, fmt.Errorf("%s: %w", where, err)
+		prompts[i] = generate.Prompt{Name: j.where(first + i), Tokens: r.ids.tokens(m.tokenizer, rec.Prompt)}
+		if !r.global {
+			ids[i], _ = rec.NoiseID(i) // checked by load
 		}
 	}
 	results, err := generate.Run(ctx, m.engine, prompts, r.options, r.noise(generator, ids, len(batch)))
@@ -72,7 +63,7 @@ func (r *request) generate(ctx context.Context, m *model, generator *torch.Gener
 	return lines, nil
 }
 
-func (r *request) result(m *model, rec records.Record, result generate.Result) records.Result {
+func (r *request) result(m *computed, rec records.Record, result generate.Result) records.Result {
 	out := records.Result{Record: rec, Generate: m.tokenizer.Decode(result.Generated(), false)}
 	if patch := m.engine.Model().PatchSize; patch > 1 {
 		remainder := result.Tokens % patch

@@ -5,11 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 
 	"github.com/spf13/pflag"
 
+	"colakit/cmd/internal/model"
+	"colakit/internal/atomicfile"
 	"colakit/internal/command"
+	"colakit/internal/progress"
 	"colakit/internal/records"
 	"colakit/internal/torch"
 	"colakit/reference/generate"
@@ -26,7 +30,8 @@ after the other; their text streams as it is generated and ends at the first
 Records of --input are JSON objects, one a line: question (or prompt), id, answer
 (or ground_truth), choices. Records of the output hold id, prompt, generate,
 ground_truth and choices; their text keeps special tokens and is not cut. They go
-to --output, which is replaced when all are there, or to standard output.
+to --output, which is replaced when all are there and can't be a file that is read,
+or to standard output.
 
 Noise is torch's, bit for bit. --noise-seed N seeds every sample and block by
 N + 1000·id + 10 000 000·block, like COLA_INFER_PER_SAMPLE_NOISE_SEED=N; a record
@@ -70,32 +75,46 @@ func generateVerb() command.Verb {
 
 func (r *request) declare(flags *pflag.FlagSet) {
 	o := &r.options
-	flags.StringVar(&r.input, "input", "", "read prompts from this JSON-lines file (- is standard input)")
-	flags.StringVar(&r.output, "output", "", "write records to this file instead of text or records to standard output")
-	flags.IntVar(&o.MaxNewTokens, "max-new-tokens", o.MaxNewTokens, "stop when this many tokens are generated, prompt tokens of the first block included")
-	flags.IntVar(&o.Steps, "steps", o.Steps, "flow-matching steps of a block")
-	flags.Float64Var(&o.Guidance, "guidance", o.Guidance, "scale of classifier-free guidance")
-	flags.Float64Var(&o.Sampling.Temperature, "temperature", o.Sampling.Temperature, "0 takes the most probable token; above, tokens are drawn")
-	flags.IntVar(&o.Sampling.TopK, "top-k", o.Sampling.TopK, "draw from the K most probable tokens; 0 for all")
-	flags.Float64Var(&o.Sampling.TopP, "top-p", o.Sampling.TopP, "draw from the most probable tokens that make up this probability; 1 for all")
-	flags.Float64Var(&o.Sampling.RepetitionPenalty, "repetition-penalty", o.Sampling.RepetitionPenalty, "weaken tokens of earlier blocks; 1 for none")
-	flags.Int64Var(&r.noiseSeed, "noise-seed", generate.DefaultNoiseSeed, "base seed of the noise of every sample and block")
-	flags.Int64Var(&r.seed, "seed", 0, "seed of one random stream for all noise (without --noise-seed) and drawn tokens")
+	flags.StringVar(&r.input, "input", "", "read prompts from this JSON-lines `FILE` (- is standard input)")
+	flags.StringVar(&r.output, "output", "", "write records to this `FILE` (- is standard output) instead of text to standard output")
+	flags.IntVar(&o.MaxNewTokens, "max-new-tokens", o.MaxNewTokens, "stop when `N` tokens are generated, prompt tokens of the first block included")
+	flags.IntVar(&o.Steps, "steps", o.Steps, "`N` flow-matching steps of a block")
+	flags.Float64Var(&o.Guidance, "guidance", o.Guidance, "scale `X` of classifier-free guidance")
+	flags.Float64Var(&o.Sampling.Temperature, "temperature", o.Sampling.Temperature, "`X`: 0 takes the most probable token; above, tokens are drawn")
+	flags.IntVar(&o.Sampling.TopK, "top-k", o.Sampling.TopK, "draw from the `N` most probable tokens; 0 for all")
+	flags.Float64Var(&o.Sampling.TopP, "top-p", o.Sampling.TopP, "draw from the most probable tokens that make up the probability `X`; 1 for all")
+	flags.Float64Var(&o.Sampling.RepetitionPenalty, "repetition-penalty", o.Sampling.RepetitionPenalty, "weaken tokens of earlier blocks by `X`; 1 for none")
+	flags.Int64Var(&r.noiseSeed, "noise-seed", generate.DefaultNoiseSeed, "base seed `N` of the noise of every sample and block")
+	flags.Int64Var(&r.seed, "seed", 0, "seed `N` of one random stream for all noise (without --noise-seed) and drawn tokens")
 	r.ids.declare(flags)
-	flags.IntVar(&r.batch, "batch-size", 20, "records generated at a time")
-	flags.StringVar(&r.tokenizer, "tokenizer", "", "use this tokenizer.json instead of the model's own")
-	flags.StringVar(&r.contract, "contract", generate.Exact.String(), "exact: nothing rounded; released: rounded to bfloat16 where the released code does")
-	flags.StringVar(&r.activations, "activations", generate.FloatActivations.String(), "what int8 weights are multiplied by: float, or int8, each token quantised as it comes")
-	flags.StringVar(&r.engine, "engine", "reference", "what computes the model: "+engineNames())
+	flags.IntVar(&r.batch, "batch-size", 20, "`N` records are generated at a time")
+	flags.StringVar(&r.tokenizer, "tokenizer", "", "use the tokenizer.json `FILE` instead of the model's own")
+	flags.StringVar(&r.contract, "contract", generate.Exact.String(), "`CONTRACT` of the arithmetic: exact, nothing rounded, or released, rounded to bfloat16 where the released code does")
+	flags.StringVar(&r.activations, "activations", generate.FloatActivations.String(), "`TYPE` of what int8 weights are multiplied by: float, or int8, each token quantised as it comes")
+	flags.StringVar(&r.engine, "engine", model.DefaultEngine, "`ENGINE` that computes the model: "+model.EngineNames())
 	flags.BoolVar(&r.blockTokens, "block-tokens", false, "add block_tokens to the records: every sampled id, before the prompt's part is cut off")
 	flags.BoolVar(&r.special, "keep-special", false, "stream everything: special tokens and what follows the end of the text")
-	flags.StringVar(&r.progress, "progress", "auto", "progress of records on standard error: auto, bar, json or none")
+	flags.StringVar(&r.progress, "progress", "auto", "`MODE` of reports on stderr about records: auto (a bar on a terminal), bar, json (lines) or none")
 }
 
 func (r *request) run(ctx context.Context, s command.Streams, args []string) error {
 	prompts, err := r.arguments(args)
 	if err != nil {
 		return err
+	}
+	if err := r.check(); err != nil {
+		return err
+	}
+	bar, err := progress.New(s.Err, "generate", r.progress)
+	if err != nil {
+		return fmt.Errorf("--progress: %w", err)
+	}
+	streams := r.input == "" && r.output == "" && !r.blockTokens
+	var job job
+	if !streams {
+		if job, err = r.load(s.In, prompts); err != nil {
+			return err
+		}
 	}
 	m, err := openModel(ctx, r)
 	if err != nil {
@@ -110,10 +129,10 @@ func (r *request) run(ctx context.Context, s command.Streams, args []string) err
 		generator = torch.New(uint64(r.noiseSeed))
 	}
 	r.options.Draws = generator
-	if r.input == "" && r.output == "" && !r.blockTokens {
+	if streams {
 		return r.stream(ctx, s.Out, m, generator, prompts)
 	}
-	return r.records(ctx, s, m, generator, prompts)
+	return r.records(ctx, s.Out, m, generator, job, bar)
 }
 
 // arguments splits the positional arguments into the model and prompts.
@@ -125,14 +144,42 @@ func (r *request) arguments(args []string) (prompts []string, err error) {
 		return nil, fmt.Errorf("prompts both in %s and on the command line (%q); give one or the other", r.input, args[1])
 	case len(args) == 1 && r.input == "":
 		return nil, errors.New("nothing to continue: give a prompt after the model, or records with --input FILE")
-	case r.batch < 1:
-		return nil, fmt.Errorf("a batch of %d; --batch-size is at least 1", r.batch)
-	}
-	if info, err := os.Stat(args[0]); err == nil && info.IsDir() && args[0] != tinyName {
-		return nil, fmt.Errorf("%s is a folder, not a .cola file; convert it first: colaconv convert %s -o MODEL.cola", args[0], args[0])
 	}
 	r.model = args[0]
 	return args[1:], nil
+}
+
+// check refuses values of flags before any work.
+func (r *request) check() error {
+	const most = math.MaxFloat64 // NaN and Inf are beyond
+	o, s := r.options, r.options.Sampling
+	for _, f := range []struct {
+		name  string
+		value any
+		good  bool
+		want  string
+	}{
+		{"max-new-tokens", o.MaxNewTokens, o.MaxNewTokens >= 1, "1 or more"},
+		{"steps", o.Steps, o.Steps >= 1 && o.Steps <= generate.MaxSteps, fmt.Sprintf("1 to %d", generate.MaxSteps)},
+		{"guidance", o.Guidance, math.Abs(o.Guidance) <= most, "a finite number"},
+		{"temperature", s.Temperature, s.Temperature >= 0 && s.Temperature <= most, "0 or a finite number above"},
+		{"top-k", s.TopK, s.TopK >= 0, "0 (all tokens) or more"},
+		{"top-p", s.TopP, s.TopP > 0 && s.TopP <= 1, "above 0 and at most 1 (all tokens)"},
+		{"repetition-penalty", s.RepetitionPenalty, s.RepetitionPenalty > 0 && s.RepetitionPenalty <= most, "a finite number above 0"},
+		{"batch-size", r.batch, r.batch >= 1, "1 or more"},
+	} {
+		if !f.good {
+			return fmt.Errorf("--%s is %v; want %s", f.name, f.value, f.want)
+		}
+	}
+	if r.output == "" || r.output == "-" {
+		return nil
+	}
+	inputs := []atomicfile.Input{{Path: r.model, Role: "the model"}, {Path: r.input, Role: "the file of --input"}, {Path: r.tokenizer, Role: "the file of --tokenizer"}}
+	if err := atomicfile.Check(r.output, inputs...); err != nil {
+		return fmt.Errorf("--output: %w", err)
+	}
+	return nil
 }
 
 // noise returns the noise of one batch.
@@ -143,23 +190,54 @@ func (r *request) noise(generator *torch.Generator, ids []int64, batch int) gene
 	return generate.PerSample{Base: r.noiseSeed, IDs: ids}
 }
 
-// load returns the records of --input, or one for each prompt.
-func (r *request) load(in io.Reader, prompts []string) (recs []records.Record, name string, err error) {
+// job is what is to be generated.
+type job struct {
+	name    string // of the file; "prompt" for the command line
+	records []records.Record
+}
+
+// load returns the records of --input, or one for each prompt, checked.
+func (r *request) load(in io.Reader, prompts []string) (j job, err error) {
 	switch r.input {
 	case "":
+		j.name = "prompt"
 		for i, text := range prompts {
-			recs = append(recs, records.Record{ID: fmt.Append(nil, i), Prompt: text})
+			j.records = append(j.records, records.Record{ID: fmt.Append(nil, i), Prompt: text})
 		}
-		return recs, "prompt", nil
+		return j, nil
 	case "-":
-		recs, err = records.Read(in, "standard input")
-		return recs, "standard input", err
+		j.name = "standard input"
+	default:
+		file, err := os.Open(r.input)
+		if err != nil {
+			return j, err
+		}
+		defer file.Close()
+		in, j.name = file, r.input
 	}
-	file, err := os.Open(r.input)
-	if err != nil {
-		return nil, "", err
+	if j.records, err = records.Read(in, j.name); err != nil {
+		return j, err
 	}
-	defer file.Close()
-	recs, err = records.Read(file, r.input)
-	return recs, r.input, err
+	if len(j.records) == 0 {
+		return j, fmt.Errorf("%s holds no records", j.name)
+	}
+	return j, r.checkIDs(j)
+}
+
+// checkIDs returns an error for an id that can't seed noise, where it has to.
+func (r *request) checkIDs(j job) error {
+	for i, rec := range j.records {
+		if _, err := rec.NoiseID(0); err != nil && !r.global {
+			return fmt.Errorf("%s: %w", j.where(i), err)
+		}
+	}
+	return nil
+}
+
+// where says where record i comes from.
+func (j job) where(i int) string {
+	if line := j.records[i].Line; line > 0 {
+		return fmt.Sprintf("%s:%d", j.name, line)
+	}
+	return fmt.Sprintf("%s %d", j.name, i)
 }

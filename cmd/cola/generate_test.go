@@ -117,6 +117,16 @@ func TestErrors(t *testing.T) {
 	if err := os.WriteFile(bad, []byte("{\"prompt\": \"Max\"}\n{\"prompt\": \"\"}\n"), 0o666); err != nil {
 		t.Fatal(err)
 	}
+	empty, damaged, nested := filepath.Join(dir, "empty.jsonl"), filepath.Join(dir, "damaged.jsonl"), filepath.Join(dir, "nested.jsonl")
+	for path, text := range map[string]string{empty: "\n", damaged: "{\"prompt\": \"a\"}\n\n{\"prompt", nested: "{\"prompt\": \"a\", \"id\": [1]}"} {
+		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bare := filepath.Join(dir, "bare.cola")
+	if _, err := convert.FS(t.Context(), golden.Tiny(), bare, convert.Options{Type: quantize.F32, NoTokenizer: true}); err != nil {
+		t.Fatal(err)
+	}
 	notCola := filepath.Join(dir, "x.cola")
 	if err := os.WriteFile(notCola, []byte("not an artifact, but long enough to hold a header of some kind"), 0o666); err != nil {
 		t.Fatal(err)
@@ -133,22 +143,35 @@ func TestErrors(t *testing.T) {
 		{filepath.Join(dir, "missing.cola") + " Max", "missing.cola", command.Usage},
 		{notCola + " Max", "x.cola", command.Integrity},
 		{"tiny --input " + bad, bad + ":2: the prompt is empty", command.Usage},
+		{"tiny --input " + empty, empty + " holds no records", command.Usage},
+		{"tiny --input " + damaged, damaged + ":3: not JSON", command.Integrity},
+		{"tiny --input " + nested, nested + ":1: id is [1]", command.Usage},
+		{"tiny Max --temperature -1", "--temperature is -1; want 0 or", command.Usage},
+		{"tiny Max --temperature NaN", "--temperature is NaN; want 0 or", command.Usage},
+		{"tiny Max --top-p 0", "--top-p is 0; want above 0", command.Usage},
+		{"tiny Max --top-p 1.5", "--top-p is 1.5; want above 0", command.Usage},
+		{"tiny Max --top-k -2", "--top-k is -2; want 0", command.Usage},
+		{"tiny Max --guidance Inf", "--guidance is +Inf", command.Usage},
+		{"tiny Max --repetition-penalty 0", "--repetition-penalty is 0", command.Usage},
+		{"tiny Max --max-new-tokens 0", "--max-new-tokens is 0; want 1", command.Usage},
+		{"tiny Max --output " + dir, "--output: " + dir + " is a folder", command.Usage},
+		{bare + " Max", "bare.cola holds no tokenizer; name one with --tokenizer FILE", command.Usage},
 		{"tiny --input " + filepath.Join(dir, "none.jsonl"), "none.jsonl", command.Usage},
 		{"tiny Max --engine abacus", `unknown engine "abacus"; known: reference`, command.Usage},
 		{"tiny Max --contract loose", `unknown contract "loose"`, command.Usage},
 		{"tiny Max --tokenizer " + bad, "bad.jsonl", command.Integrity},
-		{"tiny Max --batch-size 0", "--batch-size is at least 1", command.Usage},
+		{"tiny Max --batch-size 0", "--batch-size is 0; want 1 or more", command.Usage},
 		{"tiny Max --pad-token-id 5000", "set --pad-token-id", command.Usage},
-		{"tiny Max --steps 0", "0 steps", command.Usage},
-		{"tiny Max --block-tokens --progress loud", `--progress: unknown progress "loud"`, command.Usage},
-		{"tiny Max --output " + filepath.Join(dir, "none", "out"), "out", command.Usage},
+		{"tiny Max --steps 0", "--steps is 0; want 1 to", command.Usage},
+		{"tiny Max --progress loud", `--progress: unknown progress "loud"`, command.Usage},
+		{"tiny Max --output " + filepath.Join(dir, "none", "out"), "does not exist: create it first", command.Usage},
 	} {
 		code, stdout, stderr := runCola(t, "", append([]string{"generate"}, strings.Fields(c.args)...)...)
 		if code != c.code || !strings.Contains(stderr, c.want) || strings.Count(stderr, "\n") != 1 || stdout != "" {
 			t.Errorf("%s: exit code %d, stdout %q, stderr %q; want %d and %q", c.args, code, stdout, stderr, c.code, c.want)
 		}
 	}
-	if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) != 2 {
+	if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) != 6 {
 		t.Errorf("left behind: %v", left)
 	}
 }

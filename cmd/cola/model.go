@@ -4,53 +4,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"maps"
-	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 
-	"colakit/convert"
-	"colakit/formats/cola"
-	"colakit/formats/hf"
-	"colakit/formats/tensor"
+	"colakit/cmd/internal/model"
 	"colakit/formats/tokenizer"
-	"colakit/golden"
-	"colakit/quantize"
-	"colakit/reference"
 	"colakit/reference/generate"
 )
 
-// A builder makes an engine that computes the model of a configuration.
-type builder func(tensor.Source, hf.Config, generate.Contract, generate.Activations) (generate.Engine, error)
-
-// engines are the ways to compute a model.
-var engines = map[string]builder{
-	"reference": func(src tensor.Source, cfg hf.Config, c generate.Contract, a generate.Activations) (generate.Engine, error) {
-		return reference.New(src, cfg, reference.Options{Contract: c, Activations: a})
-	},
-}
-
-func engineNames() string { return strings.Join(slices.Sorted(maps.Keys(engines)), ", ") }
-
-// tinyName is what stands in place of a file for the embedded model.
-const tinyName = "tiny"
-
-// model is an open artifact with its tokenizer and an engine that computes it.
-type model struct {
-	file      *cola.File
-	folder    string // temporary; "" for none
+// computed is an open model with its tokenizer and an engine that computes it.
+type computed struct {
+	*model.Model
 	tokenizer *tokenizer.Tokenizer
 	engine    generate.Engine
 }
 
-// openModel opens the artifact that the request names, or converts the embedded
-// model to a temporary one. Errors name the file.
-func openModel(ctx context.Context, r *request) (*model, error) {
-	build := engines[r.engine]
-	if build == nil {
-		return nil, fmt.Errorf("--engine: unknown engine %q; known: %s", r.engine, engineNames())
+// openModel opens the model that the request names.
+func openModel(ctx context.Context, r *request) (*computed, error) {
+	build, err := model.Engine(r.engine)
+	if err != nil {
+		return nil, fmt.Errorf("--engine: %w", err)
 	}
 	contract, err := generate.ParseContract(r.contract)
 	if err != nil {
@@ -60,16 +31,13 @@ func openModel(ctx context.Context, r *request) (*model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--activations: %w", err)
 	}
-	m, path := &model{}, r.model
-	if path == tinyName {
-		path, err = m.convertTiny(ctx)
+	opened, err := model.Open(ctx, r.model)
+	if err != nil {
+		return nil, err
 	}
-	var cfg hf.Config
-	if err == nil {
-		cfg, err = m.load(path, r.tokenizer)
-	}
-	if err == nil {
-		if m.engine, err = build(m.file, cfg, contract, activations); err != nil {
+	m := &computed{Model: opened}
+	if m.tokenizer, err = r.readTokenizer(opened); err == nil {
+		if m.engine, err = build(m.File, m.Config, contract, activations); err != nil {
 			err = fmt.Errorf("%s: %w", r.model, err)
 		}
 	}
@@ -79,78 +47,26 @@ func openModel(ctx context.Context, r *request) (*model, error) {
 	return m, nil
 }
 
-func (m *model) convertTiny(ctx context.Context) (path string, err error) {
-	if m.folder, err = os.MkdirTemp("", "cola-"); err != nil {
-		return "", err
+// readTokenizer reads that of --tokenizer, or else what the model holds.
+func (r *request) readTokenizer(m *model.Model) (*tokenizer.Tokenizer, error) {
+	if r.tokenizer != "" {
+		return model.ReadTokenizer(r.tokenizer)
 	}
-	path = filepath.Join(m.folder, "tiny.cola")
-	_, err = convert.FS(ctx, golden.Tiny(), path, convert.Options{Type: quantize.F32})
-	return path, err
+	return hinted(m.Tokenizer())
 }
 
-// load opens the artifact and reads its tokenizer and configuration.
-func (m *model) load(path, tokenizer string) (cfg hf.Config, err error) {
-	if m.file, err = cola.Open(path); err != nil {
-		return cfg, err
+// hinted says what helps where a model holds no tokenizer.
+func hinted(t *tokenizer.Tokenizer, err error) (*tokenizer.Tokenizer, error) {
+	if errors.Is(err, model.ErrNoTokenizer) {
+		err = fmt.Errorf("%w; name one with --tokenizer FILE", err)
 	}
-	meta, err := m.file.Meta()
-	if err != nil {
-		return cfg, err
-	}
-	if m.tokenizer, err = readTokenizer(tokenizer, path, meta.Tokenizer); err != nil {
-		return cfg, err
-	}
-	if cfg, err = hf.ParseConfig(meta.DiTConfig, meta.VAEConfig); err != nil {
-		return cfg, fmt.Errorf("%s: %w", path, err)
-	}
-	return cfg, nil
+	return t, err
 }
 
-// heldTokenizer returns the tokenizer.json that a model holds, nil for none.
-func heldTokenizer(model string) ([]byte, error) {
-	if model == tinyName {
-		return fs.ReadFile(golden.Tiny(), "tokenizer.json")
+// Close releases what was opened.
+func (m *computed) Close() error {
+	if m.engine == nil {
+		return m.Model.Close()
 	}
-	file, err := cola.Open(model)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	meta, err := file.Meta()
-	return slices.Clone(meta.Tokenizer), err
-}
-
-// readTokenizer parses the file at path, or else what the artifact holds.
-func readTokenizer(path, artifact string, held []byte) (*tokenizer.Tokenizer, error) {
-	raw, name := held, artifact+": tokenizer.json"
-	if path != "" {
-		var err error
-		if raw, err = os.ReadFile(path); err != nil {
-			return nil, err
-		}
-		name = path
-	}
-	if raw == nil {
-		return nil, fmt.Errorf("%s holds no tokenizer; name one with --tokenizer FILE", artifact)
-	}
-	t, err := tokenizer.Parse(raw)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return t, nil
-}
-
-// Close releases what was opened, also after an error of openModel.
-func (m *model) Close() error {
-	var errs []error
-	if m.engine != nil {
-		errs = append(errs, m.engine.Close())
-	}
-	if m.file != nil {
-		errs = append(errs, m.file.Close())
-	}
-	if m.folder != "" {
-		errs = append(errs, os.RemoveAll(m.folder))
-	}
-	return errors.Join(errs...)
+	return errors.Join(m.engine.Close(), m.Model.Close())
 }

@@ -13,7 +13,7 @@ import (
 // optionalID is a flag that holds a token id, or none.
 type optionalID struct{ id *int32 }
 
-func (o *optionalID) Type() string { return "id" }
+func (o *optionalID) Type() string { return "ID" }
 
 func (o *optionalID) String() string {
 	if o.id == nil {
@@ -42,14 +42,14 @@ type specialIDs struct {
 }
 
 func (s *specialIDs) declare(flags *pflag.FlagSet) {
-	flags.Var(&s.pad, "pad-token-id", "fills the last block of a prompt (default: the tokenizer's <|pad|>, else 100277)")
-	flags.Var(&s.eos, "eos-token-id", "a batch stops when every sample has shown this token (default: none)")
-	flags.Var(&s.imEnd, "im-end-token-id", "likewise (default: none)")
+	flags.Var(&s.pad, "pad-token-id", "`ID` that fills the last block of a prompt (default: the tokenizer's <|pad|>, else 100277)")
+	flags.Var(&s.eos, "eos-token-id", "a batch stops when every sample has shown the token `ID` (default: none)")
+	flags.Var(&s.imEnd, "im-end-token-id", "`ID`, likewise (default: none)")
 	flags.BoolVar(&s.sft, "sft", false, "wrap every prompt as a user's turn: <|im_start|>user\\n…<|im_end|>\\n<|im_start|>assistant\\n; <|im_end|> then stops")
-	flags.Var(&s.imStart, "im-start-token-id", "of --sft (default: the tokenizer's <|im_start|>)")
-	flags.Var(&s.user, "user-token-id", "of --sft (default: the tokenizer's \"user\")")
-	flags.Var(&s.assistant, "assistant-token-id", "of --sft (default: the tokenizer's \"assistant\")")
-	flags.Var(&s.newline, "newline-token-id", "of --sft (default: the tokenizer's newline)")
+	flags.Var(&s.imStart, "im-start-token-id", "`ID` of --sft (default: the tokenizer's <|im_start|>)")
+	flags.Var(&s.user, "user-token-id", "`ID` of --sft (default: the tokenizer's \"user\")")
+	flags.Var(&s.assistant, "assistant-token-id", "`ID` of --sft (default: the tokenizer's \"assistant\")")
+	flags.Var(&s.newline, "newline-token-id", "`ID` of --sft (default: the tokenizer's newline)")
 }
 
 const (

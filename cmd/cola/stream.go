@@ -13,7 +13,7 @@ import (
 )
 
 // stream continues the prompts one by one and writes their text as it comes.
-func (r *request) stream(ctx context.Context, out io.Writer, m *model, generator *torch.Generator, prompts []string) error {
+func (r *request) stream(ctx context.Context, out io.Writer, m *computed, generator *torch.Generator, prompts []string) error {
 	for i, text := range prompts {
 		if len(prompts) > 1 {
 			fmt.Fprintf(out, "==> %q <==\n", text)

@@ -7,13 +7,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strconv"
 
 	"github.com/spf13/pflag"
 
+	"colakit/cmd/internal/model"
+	"colakit/formats/tensor"
 	"colakit/formats/tokenizer"
 	"colakit/internal/command"
 )
@@ -28,7 +29,7 @@ JSON array per line, as tokenizers.Tokenizer.encode(text).ids gives them.
 A line that begins with a double quote and is a JSON string stands for that string,
 so texts may hold line breaks; any other line is the text itself. Lines end at \n
 alone: a \r before it belongs to a plain text. Bytes that are not UTF-8 become
-U+FFFD.
+U+FFFD. A line has at most 64 MiB.
 
 With --decode each line is a JSON array of ids and becomes a JSON string, special
 tokens included. Ids that the tokenizer does not have are left out, as in the
@@ -41,7 +42,7 @@ func tokenizeVerb() command.Verb {
 		Short: "turn lines of text into token ids, or back",
 		Long:  tokenizeLong,
 		Setup: func(flags *pflag.FlagSet) func(context.Context, command.Streams, []string) error {
-			path := flags.String("tokenizer", "", "a tokenizer.json, a .cola file that holds one, or tiny: the built-in model's")
+			path := flags.String("tokenizer", "", "`FILE`: a tokenizer.json, a .cola file that holds one, or tiny, the built-in model's")
 			decode := flags.Bool("decode", false, "turn arrays of ids into text")
 			return func(ctx context.Context, s command.Streams, args []string) error {
 				return tokenize(ctx, s, *path, *decode, args)
@@ -75,10 +76,10 @@ func tokenize(ctx context.Context, s command.Streams, path string, decode bool, 
 		convert = decodeLine
 	}
 	out := bufio.NewWriter(s.Out)
-	err = eachLine(ctx, in, out, func(number int, line []byte) error {
+	err = eachLine(ctx, in, name, out, func(number int, line []byte) error {
 		result, err := convert(t, line)
 		if err != nil {
-			return fmt.Errorf("%s, line %d: %w", name, number, err)
+			return fmt.Errorf("%s:%d: %w", name, number, err)
 		}
 		_, err = out.Write(append(result, '\n'))
 		return err
@@ -91,20 +92,16 @@ func tokenize(ctx context.Context, s command.Streams, path string, decode bool, 
 
 // openTokenizer reads a tokenizer.json or what a model holds.
 func openTokenizer(path string) (*tokenizer.Tokenizer, error) {
-	if !isModel(path) {
-		return readTokenizer(path, "", nil)
+	if isModel(path) {
+		return hinted(model.HeldTokenizer(path))
 	}
-	held, err := heldTokenizer(path)
-	if err != nil {
-		return nil, err
-	}
-	return readTokenizer("", path, held)
+	return model.ReadTokenizer(path)
 }
 
 // isModel reports whether path names a model and not a tokenizer.json: by its
 // extension, or by its first byte, with which no text begins.
 func isModel(path string) bool {
-	if path == tinyName || filepath.Ext(path) == ".cola" {
+	if path == model.Tiny || filepath.Ext(path) == ".cola" {
 		return true
 	}
 	file, err := os.Open(path)
@@ -115,61 +112,6 @@ func isModel(path string) bool {
 	var first [1]byte
 	n, _ := file.Read(first[:])
 	return n == 1 && first[0] == 0x89
-}
-
-// eachLine calls do with every line of in, without its \n, and its number from 1.
-// Before it waits for more input it flushes out. It returns when ctx is done even
-// while a read blocks; that read then ends with the process or its input.
-func eachLine(ctx context.Context, in io.Reader, out *bufio.Writer, do func(number int, line []byte) error) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	lines := readLines(ctx, in)
-	for number := 1; ; number++ {
-		if len(lines) == 0 {
-			if err := out.Flush(); err != nil {
-				return err
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case l := <-lines:
-			if l.err != nil && l.err != io.EOF {
-				return l.err
-			}
-			if l.err == io.EOF && len(l.text) == 0 {
-				return nil
-			}
-			if err := do(number, bytes.TrimSuffix(l.text, []byte("\n"))); err != nil || l.err == io.EOF {
-				return err
-			}
-		}
-	}
-}
-
-type line struct {
-	text []byte // with its \n
-	err  error
-}
-
-// readLines sends the lines of in until one comes with an error, or ctx is done.
-func readLines(ctx context.Context, in io.Reader) <-chan line {
-	lines := make(chan line, 64)
-	go func() {
-		r := bufio.NewReader(in)
-		for {
-			text, err := r.ReadBytes('\n')
-			select {
-			case lines <- line{text, err}:
-			case <-ctx.Done():
-				return
-			}
-			if err != nil {
-				return
-			}
-		}
-	}()
-	return lines
 }
 
 // encodeLine returns the ids of one line as a JSON array.
@@ -195,12 +137,12 @@ func encodeLine(t *tokenizer.Tokenizer, line []byte) ([]byte, error) {
 func decodeLine(t *tokenizer.Tokenizer, line []byte) ([]byte, error) {
 	var numbers []*int32 // a nil is JSON's null
 	if err := json.Unmarshal(line, &numbers); err != nil || numbers == nil {
-		return nil, fmt.Errorf("wanted a JSON array of token ids, found %s", quoteStart(line))
+		return nil, tensor.Damagedf("wanted a JSON array of token ids, found %s", quoteStart(line))
 	}
 	ids := make([]int32, len(numbers))
 	for i, n := range numbers {
 		if n == nil || *n < 0 {
-			return nil, fmt.Errorf("element %d of %s is no token id", i, quoteStart(line))
+			return nil, tensor.Damagedf("element %d of %s is no token id", i, quoteStart(line))
 		}
 		ids[i] = *n
 	}

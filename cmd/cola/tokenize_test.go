@@ -15,6 +15,7 @@ import (
 
 	"colakit/golden"
 	"colakit/internal/command"
+	"colakit/internal/records"
 )
 
 // runCola runs the program and returns its exit code and what it wrote.
@@ -109,13 +110,14 @@ func TestTokenizeErrors(t *testing.T) {
 		{"", []string{"--tokenizer", normalized}, command.Usage, `nfc.json: unsupported tokenizer: normalizer is "NFC"`},
 		{"", []string{"--tokenizer", artifact}, command.Integrity, artifact},
 		{"", []string{"--tokenizer", unnamed}, command.Integrity, unnamed},
-		{"[1]\nhello\n", []string{"--tokenizer", good, "--decode"}, command.Usage, `standard input, line 2: wanted a JSON array of token ids, found "hello"`},
-		{"[1]\n\n", []string{"--tokenizer", good, "--decode"}, command.Usage, `line 2: wanted a JSON array of token ids, found ""`},
-		{"null", []string{"--tokenizer", good, "--decode"}, command.Usage, `line 1: wanted a JSON array`},
-		{"[1, null]", []string{"--tokenizer", good, "--decode"}, command.Usage, `line 1: element 1 of "[1, null]" is no token id`},
-		{"[-1]", []string{"--tokenizer", good, "--decode"}, command.Usage, `element 0`},
-		{"[1.5]", []string{"--tokenizer", good, "--decode"}, command.Usage, `wanted a JSON array of token ids`},
-		{"[" + strings.Repeat("1,", 100), []string{"--tokenizer", good, "--decode"}, command.Usage, `1,1"…`},
+		{"[1]\nhello\n", []string{"--tokenizer", good, "--decode"}, command.Integrity, `standard input:2: wanted a JSON array of token ids, found "hello"`},
+		{"[1]\n\n", []string{"--tokenizer", good, "--decode"}, command.Integrity, `input:2: wanted a JSON array of token ids, found ""`},
+		{"null", []string{"--tokenizer", good, "--decode"}, command.Integrity, `input:1: wanted a JSON array`},
+		{"[1, null]", []string{"--tokenizer", good, "--decode"}, command.Integrity, `input:1: element 1 of "[1, null]" is no token id`},
+		{"[-1]", []string{"--tokenizer", good, "--decode"}, command.Integrity, `element 0`},
+		{"[1.5]", []string{"--tokenizer", good, "--decode"}, command.Integrity, `wanted a JSON array of token ids`},
+		{"a\n" + strings.Repeat("x", records.MaxLine+1), []string{"--tokenizer", good}, command.Integrity, "standard input:2: the line is longer than 67108864 bytes"},
+		{"[" + strings.Repeat("1,", 100), []string{"--tokenizer", good, "--decode"}, command.Integrity, `1,1"…`},
 	} {
 		code, _, errs := runCola(t, tt.in, append([]string{"tokenize"}, tt.args...)...)
 		if code != tt.code || !strings.Contains(errs, tt.want) || strings.Count(errs, "\n") != 1 {

@@ -66,7 +66,7 @@ func exists(path string) bool {
 // matching returns the bundles that hold a run of the model under the contract
 // that is asked for. A bundle that was named has to; of the embedded ones at least
 // one has to.
-func (r request) matching(bundles []bundle, m *model) ([]bundle, error) {
+func (r request) matching(bundles []bundle, m *candidate) ([]bundle, error) {
 	var fit []bundle
 	var why error
 	for _, b := range bundles {

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/spf13/pflag"
 
+	"colakit/cmd/internal/model"
 	"colakit/internal/command"
 	"colakit/internal/progress"
 	"colakit/reference/generate"
@@ -16,7 +16,7 @@ import (
 
 func layerwiseVerb() command.Verb {
 	return command.Verb{
-		Args:  "--layerwise [MODEL.cola] [--golden BUNDLE]",
+		Args:  "--layerwise [MODEL.cola|tiny] [--golden BUNDLE]",
 		Short: "compare every operation of a run with a golden bundle",
 		Long: `Runs the model as the bundle's Python run did and compares every recorded value:
 isolated (each operation is fed the golden's own inputs, so that the one that fails is
@@ -25,7 +25,7 @@ generation (only prompts and noise are the golden's). The policy says how much e
 each may have; the report names the first operation that has more, the tensors it uses
 and what the failures have in common.
 
-Without MODEL.cola the embedded tiny model is converted and verified; without --golden
+Without MODEL.cola, or with tiny, the embedded tiny model is converted and verified; without --golden
 all embedded bundles are used that hold a run of the model. golden/export.py writes
 bundles of other models.
 
@@ -38,7 +38,7 @@ bundles of other models.
 // request is what the flags ask for.
 type request struct {
 	layerwise bool
-	model     string // "": the embedded one
+	model     string // a file, or model.Tiny
 	golden    string // "": the embedded ones
 	engine    string
 	contract  string // "": the bundle's
@@ -50,15 +50,15 @@ type request struct {
 }
 
 func setupLayerwise(set *pflag.FlagSet) func(context.Context, command.Streams, []string) error {
-	var r request
+	r := request{model: model.Tiny}
 	set.BoolVar(&r.layerwise, "layerwise", false, "compare operation by operation")
-	set.StringVar(&r.golden, "golden", "", "folder of the golden bundle, or the name of an embedded one")
-	set.StringVar(&r.engine, "engine", "reference", "what computes the model: "+engineNames())
-	set.StringVar(&r.contract, "contract", "", "use bundles of this contract only: exact or released (default: the bundle's own)")
-	set.StringVar(&r.activations, "activations", generate.FloatActivations.String(), "what int8 weights are multiplied by: float, or int8, each token quantised as it comes; rules of its own judge that")
-	set.StringVar(&r.json, "json", "", "write the whole report as JSON to this file; - for the standard output, and nothing else there")
+	set.StringVar(&r.golden, "golden", "", "`DIR` of the golden bundle, or the name of an embedded one")
+	set.StringVar(&r.engine, "engine", model.DefaultEngine, "`ENGINE` that computes the model: "+model.EngineNames())
+	set.StringVar(&r.contract, "contract", "", "use bundles of this `CONTRACT` only: exact or released (default: the bundle's own)")
+	set.StringVar(&r.activations, "activations", generate.FloatActivations.String(), "`TYPE` of what int8 weights are multiplied by: float, or int8, each token quantised as it comes; rules of its own judge that")
+	set.StringVar(&r.json, "json", "", "write the whole report as JSON to this `FILE`, which can't be one that is read; - for the standard output, and nothing else there")
 	set.BoolVar(&r.verbose, "verbose", false, "print every operation and the derivation of every tolerance")
-	set.StringVar(&r.progress, "progress", "auto", "auto (a bar on a terminal), bar, json (lines of events) or none; on stderr")
+	set.StringVar(&r.progress, "progress", "auto", "`MODE` of reports on stderr: auto (a bar on a terminal), bar, json (lines) or none")
 	return func(ctx context.Context, s command.Streams, args []string) error {
 		switch {
 		case !r.layerwise && len(args) == 0 && set.NFlag() == 0:
@@ -77,14 +77,14 @@ func setupLayerwise(set *pflag.FlagSet) func(context.Context, command.Streams, [
 }
 
 func (r request) run(ctx context.Context, s command.Streams) error {
+	if err := r.checkOutput(); err != nil {
+		return err
+	}
 	suite, err := r.verify(ctx, s)
 	if err != nil {
 		return err
 	}
-	if err := r.write(s, suite); err != nil {
-		return err
-	}
-	return verdictError(suite)
+	return errors.Join(verdictError(suite), r.write(s, suite))
 }
 
 // verify opens bundles and model, compares them and closes them.
@@ -108,24 +108,6 @@ func (r request) verify(ctx context.Context, s command.Streams) (suite *verify.S
 		return nil, err
 	}
 	return m.verify(ctx, bundles, bar.Update)
-}
-
-// write prints the suite and writes its JSON.
-func (r request) write(s command.Streams, suite *verify.Suite) error {
-	if r.json == "-" {
-		return suite.WriteJSON(s.Out)
-	}
-	if err := suite.WriteText(s.Out, textOptions(s.Out, r.verbose)); err != nil {
-		return err
-	}
-	if r.json == "" {
-		return nil
-	}
-	file, err := os.Create(r.json)
-	if err != nil {
-		return fmt.Errorf("--json: %w", err)
-	}
-	return errors.Join(suite.WriteJSON(file), file.Close())
 }
 
 // verdictError turns a verdict into the error that stands for its exit code.

@@ -81,13 +81,23 @@ func transposed(v *tensor.View) {
 }
 
 func TestEmbeddedModelPasses(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
 	code, out, err := colaverify(t, context.Background(), "--layerwise")
 	if code != command.Good || err != "" || !strings.HasPrefix(out, "PASS  4 of 4 bundles passed\n") {
 		t.Errorf("code %d\n%s\n%s", code, out, err)
 	}
-	left, _ := filepath.Glob(filepath.Join(os.TempDir(), "colaverify-*"))
+	left, _ := filepath.Glob(filepath.Join(os.TempDir(), "cola-model-*"))
 	if len(left) > 0 {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+// TestTinyByName: the embedded model may be named, and a report that is no
+// terminal's is whole.
+func TestTinyByName(t *testing.T) {
+	code, out, err := colaverify(t, context.Background(), "--layerwise", "tiny", "--golden", "exact-ops", "--verbose")
+	if code != command.Good || err != "" || !strings.Contains(out, "weights of the embedded model (f32)") || strings.Contains(out, "…") {
+		t.Errorf("code %d, %q\n%s", code, err, out)
 	}
 }
 
@@ -192,6 +202,12 @@ func TestRefusals(t *testing.T) {
 		{"another contract", []string{"--layerwise", "--golden", "released-ops", "--contract", "exact"}, command.Usage, "different contracts"},
 		{"another model", []string{"--layerwise", model}, command.Usage, "vae.rope_theta 20000, not 10000"},
 		{"a damaged artifact", []string{"--layerwise", damaged}, command.Integrity, "damaged.cola"},
+		{"the report over the artifact", []string{"--layerwise", good, "--json", good}, command.Usage, "which would be lost"},
+		{"the report over a file of the bundle", []string{"--layerwise", "--golden", broken, "--json", shards[0]}, command.Usage, "is a file of the golden bundle"},
+		{"the report over the bundle's index", []string{"--layerwise", "--golden", broken, "--json", filepath.Join(broken, "bundle.json")}, command.Usage, "is a file of the golden bundle"},
+		{"the report as a folder", []string{"--layerwise", "--json", broken}, command.Usage, "is a folder: name a file"},
+		{"the report in no folder", []string{"--layerwise", "--json", filepath.Join(broken, "none", "x")}, command.Usage, "create it first"},
+		{"a folder for an artifact", []string{"--layerwise", other}, command.Usage, "convert it first: colaconv convert"},
 		{"a damaged bundle", []string{"--layerwise", "--golden", broken}, command.Integrity, "sha256"},
 	}
 	for _, tt := range tests {
@@ -212,10 +228,11 @@ func TestHelpWithoutArguments(t *testing.T) {
 }
 
 func TestInterruptLeavesNothing(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	code, out, _ := colaverify(t, ctx, "--layerwise")
-	left, _ := filepath.Glob(filepath.Join(os.TempDir(), "colaverify-*"))
+	left, _ := filepath.Glob(filepath.Join(os.TempDir(), "cola-model-*"))
 	if code != command.Interrupted || out != "" || len(left) > 0 {
 		t.Errorf("code %d, left %v\n%s", code, left, out)
 	}

@@ -10,11 +10,12 @@ import (
 )
 
 // textOptions fits a report to its reader: coloured and as wide as the terminal,
-// plain and 120 columns wide elsewhere.
+// plain, wrapped at 120 columns and never cut elsewhere.
 func textOptions(out io.Writer, verbose bool) verify.TextOptions {
 	o := verify.TextOptions{Width: 120, Everything: verbose}
 	file, ok := out.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
+		o.Whole = true
 		return o
 	}
 	if width, _, err := term.GetSize(int(file.Fd())); err == nil && width > 0 {

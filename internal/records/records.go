@@ -14,6 +14,8 @@ import (
 	"fmt"
 	"io"
 	"unicode/utf8"
+
+	"colakit/formats/tensor"
 )
 
 // MaxLine is the longest line that Read takes, in bytes.
@@ -29,7 +31,8 @@ type Record struct {
 }
 
 // Read returns the records of r. name is what errors call the file; they name the
-// line too. Blank lines are skipped.
+// line too. Blank lines are skipped. What is no record is damage: the error wraps
+// tensor.ErrDamaged.
 func Read(r io.Reader, name string) ([]Record, error) {
 	scanner := bufio.NewScanner(r)
 	scanner.Buffer(nil, MaxLine)
@@ -46,13 +49,13 @@ func Read(r io.Reader, name string) ([]Record, error) {
 		}
 		record, err := parse(text)
 		if err != nil {
-			return nil, fmt.Errorf("%s:%d: %w", name, line, err)
+			return nil, tensor.Damagedf("%s:%d: %w", name, line, err)
 		}
 		record.Line = line
 		records = append(records, record)
 	}
 	if err := scanner.Err(); errors.Is(err, bufio.ErrTooLong) {
-		return nil, fmt.Errorf("%s:%d: the line is longer than %d bytes", name, line+1, MaxLine)
+		return nil, tensor.Damagedf("%s:%d: the line is longer than %d bytes", name, line+1, MaxLine)
 	} else if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

@@ -2,10 +2,13 @@ package records
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"colakit/formats/tensor"
 )
 
 func raw(text string) json.RawMessage { return json.RawMessage(text) }
@@ -43,9 +46,16 @@ func TestReadErrors(t *testing.T) {
 		{"\n{\"prompt\": \"\xff\"}", "in.jsonl:2: the line is not UTF-8"},
 	} {
 		_, err := Read(strings.NewReader(c.input), "in.jsonl")
-		if err == nil || !strings.HasPrefix(err.Error(), c.want) {
-			t.Errorf("%q: error %v, want %s", c.input, err, c.want)
+		if !errors.Is(err, tensor.ErrDamaged) || !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("%q: error %v, want %s, as damage", c.input, err, c.want)
 		}
+	}
+}
+
+func TestReadLongLine(t *testing.T) {
+	_, err := Read(strings.NewReader("{\"prompt\": \"a\"}\n"+strings.Repeat(" ", MaxLine+1)), "in.jsonl")
+	if !errors.Is(err, tensor.ErrDamaged) || !strings.Contains(err.Error(), "in.jsonl:2: the line is longer than 67108864 bytes") {
+		t.Errorf("error %v", err)
 	}
 }
 
