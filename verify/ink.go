@@ -8,11 +8,12 @@ import (
 	"unicode/utf8"
 )
 
-// ink writes lines of a report for people: cut to a width, coloured only where the
-// reader is a terminal.
+// ink writes lines of a report for people: wrapped and cut to a width, coloured only
+// where the reader is a terminal.
 type ink struct {
 	w      io.Writer
 	width  int
+	whole  bool // nothing is cut or left out
 	colour bool
 	err    error
 }
@@ -35,9 +36,14 @@ func (k *ink) paint(code, text string) string {
 
 // line writes one line, cut to the width.
 func (k *ink) line(format string, args ...any) {
-	if k.err == nil {
-		_, k.err = io.WriteString(k.w, cut(fmt.Sprintf(format, args...), k.width)+"\n")
+	if k.err != nil {
+		return
 	}
+	text := fmt.Sprintf(format, args...)
+	if !k.whole {
+		text = cut(text, k.width)
+	}
+	_, k.err = io.WriteString(k.w, text+"\n")
 }
 
 // wrapped writes text over several lines, the later ones indented.
@@ -115,7 +121,11 @@ func (t *table) write(k *ink) {
 	for i, h := range t.heads {
 		heads[i] = strings.Trim(h, ">?")
 	}
-	widths := t.fit(heads, k.width)
+	width := k.width
+	if k.whole {
+		width = math.MaxInt
+	}
+	widths := t.fit(heads, width)
 	for n, row := range append([][]string{heads}, t.rows...) {
 		var b strings.Builder
 		for i, cell := range row {

@@ -35,7 +35,7 @@ func TestReportText(t *testing.T) {
 		lines    int // at most
 	}{
 		{"pass", verify.NewSuite(good), verify.TextOptions{Width: 120}, "PASS  exact-ops",
-			[]string{"By layer", "b01/uncond", "Worst tensors", "float32 product", "tokens: 36 of 36", "coverage: 1269 of 1269"}, 62},
+			[]string{"By layer", "b01/uncond", "Worst tensors", "float32 product", "tokens: 36 of 36", "coverage: 1269 of 1269"}, 63},
 		{"fail", verify.NewSuite(bad), verify.TextOptions{Width: 100}, "FAIL  exact-ops",
 			[]string{"operation  dit.blocks.2.msa.out", "uses       dit.blocks.2.msa.proj_out.weight [128, 128] f32", "this layer alone of 4", "explained by dit.blocks.2.msa.out"}, 90},
 		{"both", verify.NewSuite(good, bad), verify.TextOptions{Width: 100}, "FAIL  1 of 2 bundles passed",
@@ -45,6 +45,8 @@ func TestReportText(t *testing.T) {
 		{"everything", verify.NewSuite(good), verify.TextOptions{Width: 120, Everything: true}, "PASS  exact-ops",
 			[]string{"The partial sums of K products", "Every operation, over all passes", "dit.blocks.3.ada.mlp_out.gate"}, 1 << 20},
 		{"narrow", verify.NewSuite(bad), verify.TextOptions{Width: 60}, "FAIL  exact-ops", []string{"First divergence"}, 120},
+		{"whole", verify.NewSuite(good, bad), verify.TextOptions{Width: 60, Whole: true}, "FAIL  1 of 2 bundles passed",
+			[]string{"isolated: each operation is fed", "First divergence", "vae.decoder.", "  tap\n"}, 120},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -59,12 +61,15 @@ func TestReportText(t *testing.T) {
 				}
 			}
 			for _, l := range lines {
-				if utf8.RuneCountInString(l) > tt.o.Width {
+				if utf8.RuneCountInString(l) > tt.o.Width && !tt.o.Whole {
 					t.Errorf("%d columns: %q", utf8.RuneCountInString(l), l)
 				}
 			}
 			if len(lines) > tt.lines {
 				t.Errorf("%d lines, want at most %d", len(lines), tt.lines)
+			}
+			if strings.Contains(got, "…") && tt.o.Whole {
+				t.Error("lines are cut")
 			}
 			if strings.Contains(got, "\x1b") {
 				t.Error("escape sequences without colour")

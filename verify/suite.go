@@ -83,6 +83,7 @@ func (s *Suite) headline(k *ink) {
 	}
 	r := s.Reports[0]
 	k.line("%s", k.paint(dim, fmt.Sprintf("candidate: %s in %s, weights %s (%s)", r.Engine.Name, r.Engine.arithmetic(), r.Artifact.Path, types(r.Artifact.Types))))
+	k.modes("")
 	k.line("")
 	for _, r := range s.Reports {
 		k.wrapped(fmt.Sprintf("  %s  %s: ", k.verdict(r.Verdict), k.paint(bold, r.Bundle.Name)), "        ", r.Reason)

@@ -12,6 +12,7 @@ import (
 // TextOptions say how a report is printed.
 type TextOptions struct {
 	Width      int  // columns; 0: 100
+	Whole      bool // lines that don't fit are not cut: for a file or a pipe
 	Colour     bool // with ANSI escape sequences
 	Everything bool // derivations and every operation, too
 }
@@ -20,7 +21,7 @@ func (o TextOptions) ink(w io.Writer) *ink {
 	if o.Width <= 0 {
 		o.Width = 100
 	}
-	return &ink{w: w, width: o.Width, colour: o.Colour}
+	return &ink{w: w, width: o.Width, whole: o.Whole, colour: o.Colour}
 }
 
 // WriteText prints the report for people, the verdict first.
@@ -52,6 +53,12 @@ func (r *Report) headline(k *ink) {
 	k.line("%s", k.paint(dim, fmt.Sprintf("  golden: %s", b.describe())))
 	k.line("%s", k.paint(dim, fmt.Sprintf("  candidate: %s, %s contract in %s, weights %s (%s), %.1f s",
 		r.Engine.Name, r.Engine.Contract, r.Engine.arithmetic(), r.Artifact.Path, types(r.Artifact.Types), r.Seconds)))
+	k.modes("  ")
+}
+
+// modes says what the two ways of feeding an engine are.
+func (k *ink) modes(indent string) {
+	k.wrapped(indent, indent, "isolated: each operation is fed the golden's inputs · free-running: each pass is, and its errors add up")
 }
 
 func (b BundleID) describe() string {
