@@ -152,17 +152,12 @@ func clamp[T float32 | float64](z, x []T, limit T) {
 	}
 }
 
-// round sets z to x rounded to F16 or BF16.
+// round sets z to x rounded to F16 or BF16; at most a block of them.
 func round(z, x []float32, to dtype.Type) {
-	if to == dtype.BF16 {
-		for i, v := range x {
-			z[i] = dtype.RoundBF16(v)
-		}
-		return
-	}
-	for i, v := range x {
-		z[i] = dtype.F16ToFloat32(dtype.Float32ToF16(v))
-	}
+	var codes [2 * blockElements]byte
+	narrow := codes[:2*len(x)]
+	_ = dtype.FromFloat32s(narrow, x, to) // the sizes fit
+	_ = dtype.Float32s(z, narrow, to)
 }
 
 // round64 sets z to x rounded once to a narrower type.
