@@ -143,12 +143,12 @@ func (c *checkpoint) readTokenizer(o Options, place hf.Checkpoint) error {
 	}
 	switch {
 	case o.NoTokenizer && o.Tokenizer != "":
-		return errors.New("a tokenizer is given and unwanted at once: choose one of the two")
+		return errors.New("--tokenizer and --no-tokenizer at once: give one of the two")
 	case o.NoTokenizer:
 		c.notes = append(c.notes, "no tokenizer, as asked: the artifact generates from token ids only")
 		return nil
 	case path == "":
-		return fmt.Errorf("no tokenizer.json in %s: name one, or convert without", strings.Join(place.Searched, ", "))
+		return fmt.Errorf("no tokenizer.json in %s: name one with --tokenizer FILE, or convert without: --no-tokenizer", strings.Join(place.Searched, ", "))
 	}
 	raw, err := readSmall(path, cola.MaxSectionBytes)
 	if err != nil {

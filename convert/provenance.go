@@ -8,11 +8,12 @@ import (
 
 	"colakit/formats/tensor"
 	"colakit/internal/blake3"
+	"colakit/internal/version"
 	"colakit/quantize"
 )
 
 // Tool names the program and its version in the artifacts it writes.
-const Tool = "colakit 0.1"
+const Tool = version.String
 
 // Provenance says where an artifact comes from: the section of that name.
 type Provenance struct {

@@ -57,7 +57,7 @@ func (t target) checkFile(sources []*sourceFile) error {
 	}
 	if !t.replace {
 		t.removeDone()
-		return fmt.Errorf("%s %w: name another output, or force its replacement", t.path, ErrExists)
+		return fmt.Errorf("%s %w: name another output, or replace it with --force", t.path, ErrExists)
 	}
 	return nil
 }

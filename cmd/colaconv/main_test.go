@@ -41,7 +41,7 @@ func TestVerbs(t *testing.T) {
 		errs string // part of stderr; "" for none at all
 	}{
 		{[]string{"convert", src, "-o", out, "--type", "bf16", "--jobs", "2"}, 0, "rounded to bf16", ""},
-		{[]string{"convert", src, "-o", out}, 2, "", "exists already"},
+		{[]string{"convert", src, "-o", out}, 2, "", "exists already: name another output, or replace it with --force"},
 		{[]string{"convert", src, "-o", out, "--force", "--progress", "json"}, 0, "copied as f32", `{"event":"end"`},
 		{[]string{"check", out}, 0, "is sound", ""},
 		{[]string{"check", out, "--json", "--jobs", "1"}, 0, `"damage": []`, ""},
@@ -109,7 +109,8 @@ func TestUsage(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"convert"}, "SRC, the folder of the checkpoint is missing"},
+		{[]string{"convert"}, "the argument SRC is missing"},
+		{[]string{"convert", "", "-o", out}, "the argument SRC is empty"},
 		{[]string{"convert", src}, "-o OUT.cola is missing"},
 		{[]string{"convert", src, "more", "-o", out}, `unexpected argument "more"`},
 		{[]string{"convert", src, "-o", out, "--type", "int4"}, "known are f32, f16, bf16"},
@@ -119,7 +120,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"convert", src, "-o", filepath.Join(src, "no", "x.cola")}, "does not exist"},
 		{[]string{"convert", src, "-o", filepath.Join(src, "cola_dit", "model.safetensors"), "--force"}, "is a file of the source"},
 		{[]string{"convert", src, "-o", out, "--quiet"}, "unknown flag"},
-		{[]string{"inspect"}, "want FILE"},
+		{[]string{"inspect"}, "the argument FILE is missing"},
 		{[]string{"inspect", out}, "no such file"},
 		{[]string{"check", out}, "no such file"},
 		{[]string{"check", t.TempDir()}, "no weights lie in it"},

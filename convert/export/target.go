@@ -60,7 +60,7 @@ func (t *target) checkPresent(info fs.FileInfo, artifact string) error {
 	case !t.folder && !info.Mode().IsRegular():
 		return fmt.Errorf("%s is not a regular file: name another output", t.path)
 	case !t.replace:
-		return fmt.Errorf("%s %w: name another output, or force its replacement", t.path, ErrExists)
+		return fmt.Errorf("%s %w: name another output, or replace it with --force", t.path, ErrExists)
 	case t.folder:
 		return t.checkOwn()
 	}
