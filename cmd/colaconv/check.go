@@ -33,7 +33,7 @@ func setupCheck(set *pflag.FlagSet) func(context.Context, command.Streams, []str
 	set.IntVar(&o.Jobs, "jobs", 0, "`N` workers; 0: one per processor")
 	mode := set.String("progress", "auto", "`MODE` of reports on stderr: auto (a bar on a terminal), bar, json (lines) or none")
 	return func(ctx context.Context, s command.Streams, args []string) error {
-		file, err := command.One(args, "FILE, what to check")
+		file, err := command.One(args, "FILE")
 		if err != nil {
 			return err
 		}

@@ -43,8 +43,8 @@ func setupDiff(set *pflag.FlagSet) func(context.Context, command.Streams, []stri
 	set.IntVar(&o.Jobs, "jobs", 0, "`N` workers; 0: one per processor")
 	mode := set.String("progress", "auto", "`MODE` of reports on stderr: auto (a bar on a terminal), bar, json (lines) or none")
 	return func(ctx context.Context, s command.Streams, args []string) error {
-		if len(args) != 2 {
-			return fmt.Errorf("want A and B, found %d arguments", len(args))
+		if _, err := command.Arguments(args, "A", "B"); err != nil {
+			return err
 		}
 		if !(o.Tolerance >= 0 && o.Tolerance <= math.MaxFloat64) {
 			return fmt.Errorf("--tolerance %v: want a number from 0", o.Tolerance)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/spf13/pflag"
 
@@ -28,8 +27,8 @@ hold no plan: then it is what the file and its config.json say.
 func setupExplain(set *pflag.FlagSet) func(context.Context, command.Streams, []string) error {
 	asJSON := set.Bool("json", false, "print JSON")
 	return func(_ context.Context, s command.Streams, args []string) error {
-		if len(args) != 2 {
-			return fmt.Errorf("want FILE and TENSOR, found %d arguments", len(args))
+		if _, err := command.Arguments(args, "FILE", "TENSOR"); err != nil {
+			return err
 		}
 		e, damage := convert.Explain(args[0], args[1])
 		switch {

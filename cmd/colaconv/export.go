@@ -50,7 +50,7 @@ func setupExport(set *pflag.FlagSet) func(context.Context, command.Streams, []st
 	asJSON := set.Bool("json", false, "print JSON: the plan, or what was done")
 	mode := set.String("progress", "auto", "`MODE` of reports on stderr: auto (a bar on a terminal), bar, json (lines) or none")
 	return func(ctx context.Context, s command.Streams, args []string) error {
-		file, err := command.One(args, "FILE.cola, the artifact")
+		file, err := command.One(args, "FILE.cola")
 		switch {
 		case err != nil:
 			return err

@@ -42,7 +42,7 @@ func TestExport(t *testing.T) {
 		{[]string{from, "--to", "safetensors", "--shard-size", "500kB", "--dry-run", "--json"}, 0, `"cola_dit/model.safetensors.index.json"`, ""},
 		{[]string{from, "--to", "gguf"}, 2, "", "-o OUT is missing"},
 		{[]string{from, "-o", file + "2"}, 2, "", "no format to export to"},
-		{[]string{"--to", "gguf", "-o", file}, 2, "", "FILE.cola, the artifact is missing"},
+		{[]string{"--to", "gguf", "-o", file}, 2, "", "the argument FILE.cola is missing"},
 		{[]string{from, "--to", "safetensors", "--shard-size", "many", "--dry-run"}, 2, "", "--shard-size"},
 		{[]string{from, "--to", "gguf", "-o", file + "2", "--jobs", "-1"}, 2, "", "--jobs"},
 		{[]string{from, "--to", "gguf", "-o", file + "2", "--progress", "loud"}, 2, "", "--progress"},

@@ -181,11 +181,11 @@ func TestOptionErrors(t *testing.T) {
 		}
 	}
 	for want, args := range map[string][]string{
-		"SRC, the folder of the checkpoint is missing": {"plan"},
-		"want a time, or 0":                            {"plan", src, "--probe", "-1s"},
-		"known are auto, bar, json, none":              {"plan", src, "--progress", "loud"},
-		"--jobs":                                       {"plan", src, "--jobs", "-2"},
-		"exists already":                               {"plan", src, "-o", outputs(t)},
+		"the argument SRC is missing":     {"plan"},
+		"want a time, or 0":               {"plan", src, "--probe", "-1s"},
+		"known are auto, bar, json, none": {"plan", src, "--progress", "loud"},
+		"--jobs":                          {"plan", src, "--jobs", "-2"},
+		"exists already":                  {"plan", src, "-o", outputs(t)},
 	} {
 		code, stdout, stderr := colaconv(t, args...)
 		if code != command.Usage || stdout != "" || !strings.Contains(stderr, want) || strings.Count(stderr, "\n") != 1 {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/spf13/pflag"
 
@@ -32,8 +31,12 @@ A damaged file is described as far as it can be read, and the exit code is 3.
 func setupInspect(set *pflag.FlagSet) func(context.Context, command.Streams, []string) error {
 	asJSON := set.Bool("json", false, "print JSON")
 	return func(_ context.Context, s command.Streams, args []string) error {
-		if len(args) < 1 || len(args) > 2 {
-			return fmt.Errorf("want FILE and perhaps TENSOR, found %d arguments", len(args))
+		names := []string{"FILE", "TENSOR"}
+		if len(args) < 2 {
+			names = names[:1]
+		}
+		if _, err := command.Arguments(args, names...); err != nil {
+			return err
 		}
 		if len(args) == 2 {
 			return inspectTensor(s, args[0], args[1], *asJSON)

@@ -34,12 +34,12 @@ func (f *optionFlags) declare(set *pflag.FlagSet) {
 	set.BoolVar(&f.NoTokenizer, "no-tokenizer", false, "convert without a tokenizer")
 	set.BoolVar(&f.SHA256, "sha256", false, "note SHA-256 of the source files, too, the ids of Hugging Face's storage; takes a second reading")
 	set.IntVar(&f.jobs, "jobs", 0, "`N` workers; 0: one per processor")
-	set.StringVar(&f.maxRSS, "max-rss", "", "`SIZE` that the memory stays below, as 100MB: fewer workers and tiles where it is small, an error where it is too small")
+	set.StringVar(&f.maxRSS, "max-rss", "", "`SIZE` that the memory stays below, as 100MB: fewer workers and tiles where it is small, an error where it is too small; 300MB and the tables of the files if not given")
 }
 
 // parse reads what the flags say into the options.
 func (f *optionFlags) parse(args []string) (err error) {
-	if f.Source, err = command.One(args, "SRC, the folder of the checkpoint"); err != nil {
+	if f.Source, err = command.One(args, "SRC"); err != nil {
 		return err
 	}
 	if f.jobs < 0 {

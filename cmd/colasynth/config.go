@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
+	"path/filepath"
 
 	"colakit/formats/hf"
 )
@@ -47,35 +47,14 @@ func (f flags) raw() (dit, vae []byte, err error) {
 	return dit, vae, err
 }
 
-// parseSize reads a number of bytes that may end in K, M or G (of 1000).
-func parseSize(text string) (int64, error) {
-	if text == "" {
-		return 0, nil
+// copyTokenizer copies the file of --tokenizer, if one is named.
+func (f flags) copyTokenizer(dir string) error {
+	if f.tokenizer == "" {
+		return nil
 	}
-	unit := map[byte]int64{'K': 1e3, 'M': 1e6, 'G': 1e9}[text[len(text)-1]]
-	digits := text
-	if unit == 0 {
-		unit = 1
-	} else {
-		digits = text[:len(text)-1]
-	}
-	n, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil || n < 1 || n > 1e18/unit {
-		return 0, fmt.Errorf("size %q: want a number of bytes like 500M or 2G", text)
-	}
-	return n * unit, nil
-}
-
-// copyFile copies a file to a path where there is none.
-func copyFile(to, from string) error {
-	raw, err := os.ReadFile(from)
+	raw, err := os.ReadFile(f.tokenizer)
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(raw)
-	return errors.Join(err, f.Close())
+	return os.WriteFile(filepath.Join(dir, "tokenizer.json"), raw, 0o644)
 }

@@ -7,52 +7,72 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/pflag"
 
 	"colakit/formats/dtype"
 	"colakit/internal/command"
 	"colakit/internal/synth"
+	"colakit/internal/units"
 )
 
-func main() {
-	os.Exit(command.Program{
+func program() command.Program {
+	const short = "write a checkpoint of pseudo-random weights"
+	return command.Program{
 		Name:  "colasynth",
-		Short: "write a checkpoint of pseudo-random weights",
+		Short: short,
 		Verbs: []command.Verb{{
 			Args:  "(--released | --dit-config FILE --vae-config FILE) -o DIR",
-			Short: "write a checkpoint of pseudo-random weights",
-			Long: "The layout is that of the released checkpoint: DIR/cola_dlm/cola_dit, DIR/cola_dlm/cola_vae and,\n" +
-				"with --tokenizer, DIR/tokenizer.json. The same flags give the same bytes. Nothing is overwritten.",
+			Short: short,
+			Long: `The layout is that of the released checkpoint: DIR/cola_dlm/cola_dit, DIR/cola_dlm/cola_vae
+and, with --tokenizer, DIR/tokenizer.json. The same flags give the same bytes. DIR appears
+when all of it is written; one that holds files is never written to.
+
+  colasynth --released -o hf_models --dtype bf16 --shard-size 2GB
+  colasynth --released --layers 2 --vae-blocks 1 -o small`,
 			Setup: setup,
 		}},
-	}.Main())
+	}
 }
+
+func main() { os.Exit(program().Main()) }
 
 // flags are the values of the command line.
 type flags struct {
 	dit, vae, tokenizer, out, elements, shard string
 	released                                  bool
-	layers, blocks                            int
+	layers, blocks                            int // notGiven: the configuration's
 	seed                                      uint64
 }
 
+const notGiven = -1
+
 func setup(set *pflag.FlagSet) func(context.Context, command.Streams, []string) error {
 	var f flags
-	set.StringVarP(&f.out, "output", "o", "", "folder to write")
+	set.StringVarP(&f.out, "output", "o", "", "`DIR` to write")
 	set.BoolVar(&f.released, "released", false, "the released sizes: the class defaults with blocks of 16 latents")
-	set.StringVar(&f.dit, "dit-config", "", "config.json of the prior")
-	set.StringVar(&f.vae, "vae-config", "", "config.json of the VAE")
-	set.IntVar(&f.layers, "layers", -1, "blocks of the prior, instead of the configuration's")
-	set.IntVar(&f.blocks, "vae-blocks", -1, "blocks of the VAE's encoder and of its decoder, instead of the configuration's")
-	set.StringVar(&f.elements, "dtype", "f32", "type of the weights: f32, bf16, f16 or f64")
-	set.StringVar(&f.shard, "shard-size", "", "size of one file, as 500M or 2G; empty: one file per model")
-	set.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer.json to copy")
-	set.Uint64Var(&f.seed, "seed", 1, "seed of the weights")
+	set.StringVar(&f.dit, "dit-config", "", "config.json `FILE` of the prior")
+	set.StringVar(&f.vae, "vae-config", "", "config.json `FILE` of the VAE")
+	set.IntVar(&f.layers, "layers", notGiven, "`N` blocks of the prior, instead of the configuration's")
+	set.IntVar(&f.blocks, "vae-blocks", notGiven, "`N` blocks of the VAE's encoder and of its decoder, instead of the configuration's")
+	set.StringVar(&f.elements, "dtype", "f32", "`TYPE` of the weights: f32, bf16, f16 or f64")
+	set.StringVar(&f.shard, "shard-size", "", "largest `SIZE` of a weight file, as 500MB or 2GB; without it, one file per model")
+	set.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer.json `FILE` to copy")
+	set.Uint64Var(&f.seed, "seed", 1, "seed `N` of the weights")
+	for _, name := range []string{"layers", "vae-blocks"} {
+		set.Lookup(name).DefValue = "" // none that help could state
+	}
 	return func(ctx context.Context, _ command.Streams, args []string) error {
-		if len(args) > 0 {
-			return fmt.Errorf("unexpected argument %q", args[0])
+		if len(args) == 0 && set.NFlag() == 0 {
+			return pflag.ErrHelp
+		}
+		if _, err := command.Arguments(args); err != nil {
+			return err
+		}
+		for name, n := range map[string]int{"layers": f.layers, "vae-blocks": f.blocks} {
+			if set.Changed(name) && n < 0 {
+				return fmt.Errorf("--%s is %d; want 0 or more", name, n)
+			}
 		}
 		return f.run(ctx)
 	}
@@ -68,13 +88,17 @@ func (f flags) run(ctx context.Context) error {
 	}
 	o := synth.Options{Seed: f.seed}
 	if o.Type, err = dtype.Parse(f.elements); err != nil {
-		return err
+		return fmt.Errorf("--dtype: %w", err)
 	}
-	if o.ShardSize, err = parseSize(f.shard); err != nil {
-		return err
+	if f.shard != "" {
+		if o.ShardSize, err = units.ParseBytes(f.shard); err != nil {
+			return fmt.Errorf("--shard-size: %w", err)
+		}
 	}
-	if err := synth.WriteCheckpoint(ctx, f.out, cfg, o); err != nil || f.tokenizer == "" {
-		return err
-	}
-	return copyFile(filepath.Join(f.out, "tokenizer.json"), f.tokenizer)
+	return writeFolder(f.out, func(dir string) error {
+		if err := f.copyTokenizer(dir); err != nil {
+			return err
+		}
+		return synth.WriteCheckpoint(ctx, dir, cfg, o)
+	})
 }

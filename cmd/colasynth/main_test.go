@@ -1,26 +1,18 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"colakit/formats/hf"
+	"colakit/internal/command"
 )
-
-func TestParseSize(t *testing.T) {
-	for text, want := range map[string]int64{"": 0, "1": 1, "60K": 60_000, "500M": 500_000_000, "2G": 2_000_000_000} {
-		if got, err := parseSize(text); err != nil || got != want {
-			t.Errorf("%q: %d, %v, want %d", text, got, err, want)
-		}
-	}
-	for _, text := range []string{"0", "-1", "G", "5X", "1.5G", "9999999999999G"} {
-		if got, err := parseSize(text); err == nil {
-			t.Errorf("%q: %d", text, got)
-		}
-	}
-}
 
 func TestConfig(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -44,8 +36,9 @@ func TestConfig(t *testing.T) {
 	}
 }
 
-func TestRun(t *testing.T) {
-	dir := t.TempDir()
+// small returns flags that ask for a small checkpoint in dir/out.
+func small(t *testing.T, dir string) flags {
+	t.Helper()
 	in := func(name, text string) string {
 		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
@@ -53,10 +46,17 @@ func TestRun(t *testing.T) {
 		}
 		return path
 	}
-	f := flags{
+	return flags{
 		dit:       in("dit.json", `{"txt_dim":16,"emb_dim":16,"heads":1,"head_dim":8,"rope_dim":4,"expand_ratio":1}`),
 		vae:       in("vae.json", `{"vocab_size":9,"dim":16,"num_heads":2,"ffn_dim":8}`),
 		tokenizer: in("t.json", `{}`), out: filepath.Join(dir, "out"), elements: "f16", shard: "4K", layers: 1, blocks: 1,
+	}
+}
+
+func TestRun(t *testing.T) {
+	f := small(t, t.TempDir())
+	if err := os.Mkdir(f.out, 0o755); err != nil { // an empty folder will do
+		t.Fatal(err)
 	}
 	if err := f.run(context.Background()); err != nil {
 		t.Fatal(err)
@@ -67,5 +67,52 @@ func TestRun(t *testing.T) {
 	}
 	if cfg, _, err := c.ReadConfig(); err != nil || cfg.DiT.NumLayers != 1 {
 		t.Errorf("%+v %v", cfg, err)
+	}
+	if err := f.run(context.Background()); err == nil || !strings.Contains(err.Error(), "holds files already") {
+		t.Errorf("a second time: %v", err)
+	}
+}
+
+// TestErrorsLeaveNothing: what fails or is interrupted can be tried again.
+func TestErrorsLeaveNothing(t *testing.T) {
+	dir := t.TempDir()
+	f := small(t, dir)
+	before, _ := os.ReadDir(dir)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := f.run(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v after an interrupt", err)
+	}
+	missing := f
+	missing.tokenizer = filepath.Join(dir, "none")
+	if err := missing.run(context.Background()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("error %v without the tokenizer", err)
+	}
+	nowhere := f
+	nowhere.out = filepath.Join(dir, "none", "out")
+	if err := nowhere.run(context.Background()); err == nil || !strings.Contains(err.Error(), "create it first") {
+		t.Errorf("error %v without a folder", err)
+	}
+	if after, _ := os.ReadDir(dir); len(after) != len(before) {
+		t.Errorf("left behind: %v", after)
+	}
+	if err := f.run(context.Background()); err != nil {
+		t.Errorf("tried again: %v", err)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	for args, want := range map[string]string{
+		"--released":                       "-o DIR is missing",
+		"--released -o x y":                `unexpected argument "y"`,
+		"--released -o x --layers -2":      "--layers is -2; want 0 or more",
+		"--released -o x --dtype i8x":      "--dtype: ",
+		"--released -o x --shard-size 5XB": "--shard-size: ",
+	} {
+		var out, errs bytes.Buffer
+		code := program().Run(t.Context(), command.Streams{Out: &out, Err: &errs}, strings.Fields(args))
+		if code != command.Usage || !strings.Contains(errs.String(), want) || strings.Count(errs.String(), "\n") != 1 {
+			t.Errorf("%s: exit code %d, %q, want %q", args, code, errs.String(), want)
+		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"colakit/formats/tensor"
+	"colakit/internal/version"
 )
 
 // The exit codes of every program.
@@ -71,6 +72,10 @@ func (p Program) Main() int {
 
 // Run runs the program with the given arguments, without the program's name.
 func (p Program) Run(ctx context.Context, s Streams, args []string) int {
+	if len(args) > 0 && args[0] == "--version" {
+		fmt.Fprintf(s.Out, "%s (%s)\n", p.Name, version.String)
+		return Good
+	}
 	verb, rest, err := p.verb(args)
 	if errors.Is(err, pflag.ErrHelp) {
 		fmt.Fprint(s.Out, p.help())
@@ -170,13 +175,28 @@ func ExitCode(err error) int {
 	return Usage
 }
 
-// One returns the only argument, or an error that says what it should be.
-func One(args []string, what string) (string, error) {
-	if len(args) == 0 {
-		return "", fmt.Errorf("%s is missing", what)
+// Arguments returns as many arguments as there are names, or an error that names
+// what is missing or too much.
+func Arguments(args []string, names ...string) ([]string, error) {
+	for i, name := range names {
+		switch {
+		case i >= len(args):
+			return nil, fmt.Errorf("the argument %s is missing", name)
+		case args[i] == "":
+			return nil, fmt.Errorf("the argument %s is empty", name)
+		}
 	}
-	if len(args) > 1 {
-		return "", fmt.Errorf("unexpected argument %q", args[1])
+	if len(args) > len(names) {
+		return nil, fmt.Errorf("unexpected argument %q", args[len(names)])
+	}
+	return args, nil
+}
+
+// One returns the only argument, or an error as Arguments.
+func One(args []string, name string) (string, error) {
+	args, err := Arguments(args, name)
+	if err != nil {
+		return "", err
 	}
 	return args[0], nil
 }

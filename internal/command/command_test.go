@@ -65,6 +65,8 @@ func TestVerbs(t *testing.T) {
 		{"an unknown verb", false, true, "replai", Usage, "", "unknown command \"replai\""},
 		{"nothing, with verbs", true, true, "", Good, "Usage: prog COMMAND [arguments]\n       prog --layers [FILE]\n", ""},
 		{"nothing, without verbs", true, false, "", Good, "unnamed false []", ""},
+		{"the version", true, true, "--version", Good, "prog (colakit ", ""},
+		{"the version, without verbs", true, false, "--version", Good, "prog (colakit ", ""},
 		{"help of the program", true, true, "--help", Good, "Without a command: compares layers\n      --layers", ""},
 		{"help of a verb", true, true, "help replay", Good, "Usage: prog replay FILE", ""},
 		{"help of a program without verbs", true, false, "-h", Good, "Usage: prog --layers [FILE]", ""},
@@ -86,5 +88,29 @@ func TestVerbs(t *testing.T) {
 				t.Errorf("the error takes more than one line: %q", err.String())
 			}
 		})
+	}
+}
+
+func TestArguments(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want string // the error; "" for none
+	}{
+		{[]string{"a", "b"}, ""},
+		{nil, "the argument A is missing"},
+		{[]string{"a"}, "the argument B is missing"},
+		{[]string{"", "b"}, "the argument A is empty"},
+		{[]string{"a", "b", "c"}, `unexpected argument "c"`},
+	} {
+		got, err := Arguments(c.args, "A", "B")
+		if text := fmt.Sprint(err); err != nil && text != c.want || err == nil && (c.want != "" || len(got) != 2) {
+			t.Errorf("%q: %q, error %v, want %q", c.args, got, err, c.want)
+		}
+	}
+	if one, err := One([]string{"a"}, "A"); one != "a" || err != nil {
+		t.Errorf("%q, %v", one, err)
+	}
+	if _, err := One(nil, "A"); err == nil || err.Error() != "the argument A is missing" {
+		t.Errorf("error %v", err)
 	}
 }

@@ -35,7 +35,7 @@ func (p Program) help() string {
 	if p.Long != "" {
 		fmt.Fprintf(&b, "\n%s\n", strings.TrimSpace(p.Long))
 	}
-	fmt.Fprintf(&b, "\n`%s COMMAND --help` describes a command.\n%s", p.Name, exitCodes)
+	fmt.Fprintf(&b, "\n`%s COMMAND --help` describes a command, `%s --version` names the release.\n%s", p.Name, p.Name, exitCodes)
 	return b.String()
 }
 
