@@ -11,6 +11,7 @@ import (
 	"colakit/formats/cola"
 	"colakit/formats/dtype"
 	"colakit/formats/safetensors"
+	"colakit/golden"
 	"colakit/internal/synth"
 	"colakit/quantize"
 	"colakit/quantize/int8"
@@ -141,5 +142,22 @@ func TestSHA256(t *testing.T) {
 		if s.UnmarshalText([]byte(bad)) == nil {
 			t.Errorf("%q accepted", bad)
 		}
+	}
+}
+
+// TestEmbeddedCodes converts the embedded model with options.
+func TestEmbeddedCodes(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "tiny.cola")
+	o := Options{Type: quantize.Int8G32, Rules: []quantize.Rule{rule(t, `wte\.weight$=int8`)}, Overflow: OverflowBF16}
+	s, err := FS(t.Context(), golden.Tiny(), out, o)
+	if err != nil || s.OutputBytes == 0 {
+		t.Fatal(err)
+	}
+	f := openArtifact(t, out)
+	if v, err := f.Read("vae.encoder.wte.weight"); err != nil || v.Quantization == nil || v.Quantization.Group != 0 {
+		t.Errorf("the embedding is %+v, %v", v.Desc, err)
+	}
+	if v, err := f.Read("dit.blocks.0.mlp.proj_in.weight"); err != nil || v.Quantization == nil || v.Quantization.Group != 32 {
+		t.Errorf("the trunk is %+v, %v", v.Desc, err)
 	}
 }

@@ -86,7 +86,7 @@ func (c *Conversion) Memory(jobs int, limit int64) (Memory, error) {
 	}
 	m.Limit = limit
 	if m.Peak > limit {
-		return m, fmt.Errorf("this conversion takes %s of memory at least, more than the limit of %s: raise it", units.Bytes(m.Peak), units.Bytes(limit))
+		return m, fmt.Errorf("this conversion takes %s of memory at least, more than the limit of %s: raise --max-rss", units.Bytes(m.Peak), units.Bytes(limit))
 	}
 	if jobs <= 0 {
 		jobs = runtime.GOMAXPROCS(0)

@@ -3,6 +3,7 @@ package convert
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 
 	"colakit/formats/tensor"
@@ -124,6 +125,9 @@ func (c *Conversion) allow(i int, t quantize.Tally) error {
 	if !ok {
 		if s.To.Quantized() {
 			return fmt.Errorf("%s: tensor %q holds %s; what becomes codes is not clamped: let it fall back to another type, or choose f32 scales", c.tensors[i].file.Path(), s.Source, values)
+		}
+		if largest := t.Figures().Largest; largest > math.MaxFloat32 {
+			return fmt.Errorf("%s: tensor %q holds values up to %v, beyond those of f32: correct the checkpoint", c.tensors[i].file.Path(), s.Source, largest)
 		}
 		s.Clamped, s.Overflow = seen.Count, values
 		return nil

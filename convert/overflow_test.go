@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"colakit/formats/dtype"
+	"colakit/formats/tensor"
+	"colakit/internal/synth"
 	"colakit/quantize"
 )
 
@@ -125,6 +127,15 @@ func TestOverflowErrors(t *testing.T) {
 		wantError(t, err, c.want...)
 		wantUntouched(t, out)
 	}
+	src := checkpointDir(t, smallDiT, smallVAE, synth.Options{Type: dtype.F64})
+	editTensor(t, ditWeights(src), overflowing, func(v *tensor.View) {
+		if err := dtype.FromFloat64s(v.Data[:8], []float64{1e200}, dtype.F64); err != nil {
+			t.Fatal(err)
+		}
+	})
+	c := prepare(t, Options{Source: src, Type: quantize.F16, Overflow: OverflowClamp})
+	wantError(t, c.Scan(t.Context(), ScanOptions{}), overflowing, "1e+200", "beyond those of f32")
+
 	_, err := ParseOverflow("ignore")
 	wantError(t, err, "fail, bf16, f32, clamp")
 }

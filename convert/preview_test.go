@@ -153,6 +153,6 @@ func TestLimitedMemory(t *testing.T) {
 	}
 	out := outputs(t)
 	_, err := prepare(t, Options{Source: src, Type: quantize.Int8}).Execute(t.Context(), out, ExecuteOptions{Force: true, MaxMemory: least - 1})
-	wantError(t, err, "memory at least", "raise it")
+	wantError(t, err, "memory at least", "raise --max-rss")
 	wantUntouched(t, out)
 }

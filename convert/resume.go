@@ -36,7 +36,7 @@ func (t target) checkLeft() error {
 	if _, err := os.Stat(t.journal()); err != nil {
 		return nil
 	}
-	return fmt.Errorf("%s is there, of a conversion that was interrupted: resume it, or force a new one", t.journal())
+	return fmt.Errorf("%s is there, of a conversion that was interrupted: go on with --resume, or start anew with --force", t.journal())
 }
 
 // removeDone removes the journal of a conversion that was killed between its last

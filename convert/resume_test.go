@@ -189,7 +189,7 @@ func TestLeftBehind(t *testing.T) {
 	o := Options{Source: sharded(t), Type: quantize.F16}
 	out := interrupted(t, o)
 	_, err := prepare(t, o).Execute(t.Context(), out, ExecuteOptions{})
-	wantError(t, err, out+".journal", "resume it, or force a new one")
+	wantError(t, err, out+".journal", "go on with --resume, or start anew with --force")
 	wantOnly(t, filepath.Dir(out), "out.cola.journal", "out.cola.partial")
 	if _, err := prepare(t, o).Execute(t.Context(), out, ExecuteOptions{Force: true}); err != nil {
 		t.Fatal(err)

@@ -29,9 +29,9 @@ func (s Step) narrowest() string {
 		return fmt.Sprintf("%v, which config.json loads it as: correct its dtype", c.Load)
 	}
 	if s.To == quantize.F16 {
-		return "f16: convert to bf16 or f32, or allow for overflow"
+		return "f16: convert to bf16 or f32, or say by --overflow what becomes of such tensors"
 	}
-	return fmt.Sprintf("%v: convert to f32, or allow for overflow", s.To)
+	return fmt.Sprintf("%v: convert to f32, or say by --overflow what becomes of such tensors", s.To)
 }
 
 // coordinates returns the index in every dimension of a row-major element number.

@@ -33,7 +33,7 @@ leaves writing out: no one knows what a disk does later.
 }
 
 // probeTime is how long tiles are converted for an estimate.
-const probeTime = 100 * time.Millisecond
+const probeTime = 60 * time.Millisecond
 
 func setupPlan(set *pflag.FlagSet) func(context.Context, command.Streams, []string) error {
 	var f optionFlags
