@@ -189,6 +189,9 @@ func latest(entries []journalEntry) []journalEntry {
 	return kept
 }
 
+// newSuffix is appended to the name of a journal until its first lines are written.
+const newSuffix = ".new"
+
 // startJournal replaces the journal at path by one with these lines.
 func startJournal(path string, head journalHead, entries []journalEntry) (*journal, error) {
 	lines, err := encodeLine(head)
@@ -202,10 +205,10 @@ func startJournal(path string, head journalHead, entries []journalEntry) (*journ
 		}
 		lines = append(lines, line...)
 	}
-	if err := os.WriteFile(path+".new", lines, 0o666); err != nil {
+	if err := os.WriteFile(path+newSuffix, lines, 0o666); err != nil {
 		return nil, fmt.Errorf("writing the journal: %w", err)
 	}
-	if err := os.Rename(path+".new", path); err != nil {
+	if err := os.Rename(path+newSuffix, path); err != nil {
 		return nil, fmt.Errorf("writing the journal: %w", err)
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)

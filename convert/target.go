@@ -152,6 +152,7 @@ func (t target) removeLeft() {
 	if lock(f) {
 		os.Remove(t.partial())
 		os.Remove(t.journal())
+		os.Remove(t.journal() + newSuffix)
 	}
 }
 
