@@ -31,7 +31,7 @@ func ggufVocabulary(m *model) (gguf.Metadata, []string, error) {
 	}
 	t, err := tokenizer.Parse(raw)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", m.File.Name(), err)
+		return nil, nil, fmt.Errorf("%s: tokenizer.json: %w", m.File.Name(), err)
 	}
 	names, kinds, err := vocabularyLists(t, m.config.VAE.VocabSize)
 	if err != nil {

@@ -95,6 +95,20 @@ func TestNotAConfiguration(t *testing.T) {
 	}
 }
 
+// TestWrongKindsAreNamed: errors say what stands there, in words of JSON.
+func TestWrongKindsAreNamed(t *testing.T) {
+	for raw, want := range map[string]string{
+		"[]":   "found a JSON array, want a JSON object",
+		`"x"`:  "found a JSON string, want a JSON object",
+		"null": "found null, want a JSON object",
+		"{":    "found no JSON (unexpected end of JSON input), want a JSON object",
+	} {
+		if _, err := ParseDiTConfig([]byte(raw)); err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", raw, err, want)
+		}
+	}
+}
+
 func TestLastOfADuplicateKeyCounts(t *testing.T) {
 	c, err := ParseVAEConfig([]byte(`{"vocab_size": "x", "vocab_size": 7}`))
 	if err != nil || c.VocabSize != 7 {

@@ -3,6 +3,7 @@ package hf
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -39,7 +40,7 @@ func decode(raw []byte, modelType string, fields []field) (map[string]json.RawMe
 	}
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &keys); err != nil {
-		return nil, tensor.Damagedf("%s config: want a JSON object: %w", modelType, err)
+		return nil, tensor.Damagedf("%s config: %s, want a JSON object", modelType, foundInstead(err))
 	}
 	if keys == nil {
 		return nil, tensor.Damagedf("%s config: found null, want a JSON object", modelType)
@@ -58,6 +59,15 @@ func decode(raw []byte, modelType string, fields []field) (map[string]json.RawMe
 		}
 	}
 	return keys, nil
+}
+
+// foundInstead says what stands where a JSON object is wanted.
+func foundInstead(err error) string {
+	var kind *json.UnmarshalTypeError
+	if errors.As(err, &kind) {
+		return "found a JSON " + kind.Value
+	}
+	return fmt.Sprintf("found no JSON (%v)", err)
 }
 
 // checkModelType refuses another model's configuration and removes the key.

@@ -60,11 +60,11 @@ type model struct {
 // tensor.ErrDamaged for files that are broken or contradict themselves.
 func Parse(raw []byte) (*Tokenizer, error) {
 	if !utf8.Valid(raw) {
-		return nil, tensor.Damagedf("tokenizer.json is not UTF-8")
+		return nil, tensor.Damagedf("not UTF-8")
 	}
 	var f file
 	if err := json.Unmarshal(raw, &f); err != nil {
-		return nil, tensor.Damagedf("tokenizer.json: %w", err)
+		return nil, tensor.Damagedf("%s", describe(err))
 	}
 	if err := f.supported(); err != nil {
 		return nil, err
@@ -80,10 +80,22 @@ func Parse(raw []byte) (*Tokenizer, error) {
 	return t, nil
 }
 
+// describe says in one line what is wrong with the JSON.
+func describe(err error) string {
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &kind) && kind.Field != "":
+		return fmt.Sprintf("%s: found a JSON %s", kind.Field, kind.Value)
+	case errors.As(err, &kind):
+		return fmt.Sprintf("found a JSON %s, want the JSON object of a tokenizer", kind.Value)
+	}
+	return fmt.Sprintf("not JSON: %v", err)
+}
+
 // supported refuses whole parts of the pipeline, by name.
 func (f *file) supported() error {
 	if f.Model == nil {
-		return tensor.Damagedf("tokenizer.json has no model")
+		return tensor.Damagedf("the key model is missing")
 	}
 	if f.Version != nil && *f.Version != "1.0" {
 		return unsupported("version is %q, known is \"1.0\"", *f.Version)

@@ -70,7 +70,7 @@ func TestParseFindsDamage(t *testing.T) {
 		{`{"model": {"merges": [["Ġ", "no"]]}}`, `model.vocab does not hold "no"`},
 		{`{"model": {"vocab": {"a": 0}, "merges": [], "unk_token": "<unk>"}}`, `model.unk_token is "<unk>"`},
 		{`{"model": {"vocab": {"a": 0, "b": 2}, "merges": []}}`, `"<|extra_id_0|>" takes id 2, which model.vocab gives to "b"`},
-		{`{"added_tokens": 5}`, `tokenizer.json: `},
+		{`{"added_tokens": 5}`, `added_tokens: found a JSON number`},
 		{`{"post_processor": {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "x"}}]}}`, `"x", which special_tokens does not hold`},
 		{`{"pre_tokenizer": {"type": "Sequence", "pretokenizers": 5}}`, `pre_tokenizer: `},
 	} {
@@ -95,6 +95,9 @@ func checkError(t *testing.T, patch string, kind error, want string) {
 
 func TestParseDamagedBytes(t *testing.T) {
 	whole := readFile(t, "small.json")
+	if _, err := Parse([]byte("[1]")); !errors.Is(err, tensor.ErrDamaged) || err.Error() != "found a JSON array, want the JSON object of a tokenizer" {
+		t.Errorf("an array: error is %v", err)
+	}
 	if _, err := Parse([]byte(`{"model": null}`)); !errors.Is(err, tensor.ErrDamaged) {
 		t.Errorf("without a model: error is %v, want one that wraps ErrDamaged", err)
 	}

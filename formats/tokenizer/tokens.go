@@ -51,7 +51,7 @@ func Merges(raw []byte) ([][]string, error) {
 		} `json:"model"`
 	}
 	if err := json.Unmarshal(raw, &f); err != nil {
-		return nil, tensor.Damagedf("tokenizer.json: %w", err)
+		return nil, tensor.Damagedf("%s", describe(err))
 	}
 	return mergePairs(f.Model.Merges)
 }
