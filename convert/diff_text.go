@@ -37,7 +37,7 @@ func (r DiffReport) WriteText(out io.Writer, all bool) error {
 }
 
 func side(name string, s DiffSide) string {
-	return fmt.Sprintf("%s  %s\t%s\t%s\t%d tensors", name, s.File, s.Format, units.Bytes(s.Bytes), s.Tensors)
+	return fmt.Sprintf("%s  %s\t%s\t%s\t%s", name, s.File, s.Format, units.Bytes(s.Bytes), units.Count(int64(s.Tensors), "tensor"))
 }
 
 // differing counts the tensors that are not the same in every respect.
@@ -96,7 +96,7 @@ func (r DiffReport) Verdict() string {
 
 // Summary counts the tensors by what was found of them.
 func (r DiffReport) Summary() string {
-	parts := []string{fmt.Sprintf("%d tensors", len(r.Tensors))}
+	parts := []string{units.Count(int64(len(r.Tensors)), "tensor")}
 	for _, s := range stateOrder {
 		if n := r.Counts[s]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, stateWords[s]))

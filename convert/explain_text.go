@@ -1,6 +1,10 @@
 package convert
 
-import "io"
+import (
+	"io"
+
+	"colakit/internal/units"
+)
 
 // WriteText writes the explanation for people.
 func (e Explanation) WriteText(out io.Writer) error {
@@ -45,7 +49,7 @@ func (e Explanation) writeMaking(w *writer) {
 			w.line("  instead of %v", s.InsteadOf)
 		}
 		if s.Clamped > 0 {
-			w.line("  clamped    %d values", s.Clamped)
+			w.line("  clamped    %s", units.Count(s.Clamped, "value"))
 		}
 	} else {
 		w.line("  plan       does not name this tensor")

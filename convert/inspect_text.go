@@ -82,7 +82,7 @@ func (i Inspection) total() string {
 	for _, name := range sortedKeys(byType) {
 		sizes = append(sizes, fmt.Sprintf("%s %s", units.Bytes(byType[name]), name))
 	}
-	return fmt.Sprintf("%d tensors, %.4g M parameters: %s", len(i.Tensors), float64(elements)/1e6, strings.Join(sizes, ", "))
+	return fmt.Sprintf("%s, %.4g M parameters: %s", units.Count(int64(len(i.Tensors)), "tensor"), float64(elements)/1e6, strings.Join(sizes, ", "))
 }
 
 func figure(f *quantize.Figures) string {

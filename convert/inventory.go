@@ -8,6 +8,7 @@ import (
 	"colakit/formats/hf"
 	"colakit/formats/safetensors"
 	"colakit/formats/tensor"
+	"colakit/internal/units"
 )
 
 // found is an expected tensor and where the checkpoint holds it.
@@ -85,12 +86,16 @@ func (d *differences) compare(f found) {
 	}
 }
 
-// addExtra reports tensors that nothing expects, in the order of their names.
+// addExtra reports tensors that nothing expects, in the order of their names. What
+// is missing and named as the nearest of one is reported with that, and taken out
+// of missing.
 func (d *differences) addExtra(extra map[string]found, expected []hf.Expected, missing map[string]hf.Expected) {
 	for _, native := range sortedKeys(extra) {
 		f, hint := extra[native], ""
 		if len(d.lines) < maxShown {
-			hint = nearestOf(native, missing, expected)
+			var name string
+			name, hint = nearestOf(native, missing, expected)
+			delete(missing, name)
 		}
 		d.add("%s: tensor %q %v is not expected%s", f.file.Path(), f.stored.Name, f.stored.Shape, hint)
 	}
@@ -125,14 +130,14 @@ func (d *differences) err() error {
 	shown := d.lines[:min(maxShown, len(d.lines))]
 	text := strings.Join(shown, "; ")
 	if n := len(d.lines) - len(shown); n > 0 {
-		text += fmt.Sprintf("; and %d more differences", n)
+		text += "; and " + units.Count(int64(n), "more difference")
 	}
 	return tensor.Damagedf("%s", text)
 }
 
 // nearestOf suggests which expected name was meant: among the missing ones, else
 // among all.
-func nearestOf(native string, missing map[string]hf.Expected, expected []hf.Expected) string {
+func nearestOf(native string, missing map[string]hf.Expected, expected []hf.Expected) (name, hint string) {
 	names := sortedKeys(missing)
 	note := "missing"
 	if len(names) == 0 {
@@ -141,13 +146,13 @@ func nearestOf(native string, missing map[string]hf.Expected, expected []hf.Expe
 			names = append(names, e.Name)
 		}
 	}
-	name := nearest(native, names)
+	name = nearest(native, names)
 	for _, e := range expected {
 		if e.Name == name {
-			return fmt.Sprintf("; the nearest expected name is %q %v (%s)", e.Source, e.Shape, note)
+			return name, fmt.Sprintf("; the nearest expected name is %q %v (%s)", e.Source, e.Shape, note)
 		}
 	}
-	return ""
+	return "", ""
 }
 
 func sortedKeys[V any](m map[string]V) []string {

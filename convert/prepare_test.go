@@ -30,15 +30,18 @@ func TestInventory(t *testing.T) {
 			return v
 		}
 	}
+	const qkv, qvk = "blocks.1.msa.proj_qkv.weight", "blocks.1.msa.proj_qvk.weight"
 	rename := func(to string) func(*tensor.View) { return func(v *tensor.View) { v.Name = to } }
-	const qkv = "blocks.1.msa.proj_qkv.weight"
 	for name, c := range map[string]struct {
 		change func([]tensor.View) []tensor.View
 		want   []string
 	}{
 		"missing":     {without(qkv), []string{qkv, "is missing", "[96, 32]", "model.safetensors"}},
 		"two missing": {func(v []tensor.View) []tensor.View { return without("txt_in.proj.bias")(without(qkv)(v)) }, []string{"is missing", "(and 1 more)"}},
-		"misspelt":    {change(qkv, rename("blocks.1.msa.proj_qvk.weight")), []string{`"blocks.1.msa.proj_qvk.weight"`, "not expected", `nearest expected name is "` + qkv + `"`, "(missing)"}},
+		"misspelt":    {change(qkv, rename(qvk)), []string{`"` + qvk + `" [96, 32] is not expected; the nearest expected name is "` + qkv + `" [96, 32] (missing)`}},
+		"misspelt, and others missing": {func(v []tensor.View) []tensor.View {
+			return without("blocks.0.msa.proj_out.weight")(without("txt_in.proj.bias")(change(qkv, rename(qvk))(v)))
+		}, []string{`"` + qkv + `" [96, 32] (missing); `, `tensor "blocks.0.msa.proj_out.weight" [32, 32] is missing (and 1 more): `}},
 		"extra": {func(v []tensor.View) []tensor.View {
 			return append(v, tensor.FromFloat32s("blocks.2.msa.proj_qkv.weight", tensor.Shape{1}, []float32{1}))
 		}, []string{"blocks.2.msa.proj_qkv.weight", "not expected", `"blocks.0.msa.proj_qkv.weight"`, "there as well"}},
@@ -62,6 +65,9 @@ func TestInventory(t *testing.T) {
 			t.Errorf("%s: %v is not damage", name, err)
 		}
 		wantError(t, err, c.want...)
+		if name == "misspelt" && strings.Count(err.Error(), qkv) != 1 {
+			t.Errorf("%s: reported more than once: %v", name, err)
+		}
 	}
 }
 

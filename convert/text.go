@@ -43,7 +43,7 @@ func (s Summary) WriteText(out io.Writer, p Plan) error {
 		units.Bytes(int64(float64(s.SourceBytes)/s.Duration.Seconds())))
 	w.line("  tensors  %d: %s", s.Tensors, p.counts())
 	if s.Resumed > 0 {
-		w.line("  resumed  %d tensors were written before", s.Resumed)
+		w.line("  resumed  %s written before", units.Count(int64(s.Resumed), "tensor"))
 	}
 	w.line("  errors   %s", worst(p, s.Results))
 	s.writeCodes(w, p)
@@ -122,7 +122,7 @@ func worst(p Plan, results []Result) string {
 	}
 	text := fmt.Sprintf("largest rel-L2 %.2g in %s (max |Δ| %.2g at %v)", most.RelL2, most.Tensor, most.MaxAbs, coordinates(p.Steps[at].Shape, most.MaxAbsIndex))
 	if underflow > 0 {
-		text += fmt.Sprintf("; %d values lost to underflow", underflow)
+		text += fmt.Sprintf("; %s lost to underflow", units.Count(underflow, "value"))
 	}
 	return text
 }

@@ -21,3 +21,11 @@ func Bytes(n int64) string {
 	}
 	return fmt.Sprintf("%.0f %s", x, names[u])
 }
+
+// Count formats a number of things: "1 value", "2 values".
+func Count(n int64, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}

@@ -12,3 +12,11 @@ func TestBytes(t *testing.T) {
 		}
 	}
 }
+
+func TestCount(t *testing.T) {
+	for n, want := range map[int64]string{0: "0 values", 1: "1 value", 2: "2 values"} {
+		if got := Count(n, "value"); got != want {
+			t.Errorf("%d: %q, want %q", n, got, want)
+		}
+	}
+}
