@@ -208,13 +208,13 @@ func (r *Report) writeCoverage(k *ink, everything bool) {
 	c := r.Coverage
 	text := fmt.Sprintf("coverage: %d of %d taps, %d elements", c.Compared, c.Taps, c.Elements)
 	for _, reason := range slices.Sorted(maps.Keys(c.NotRecorded)) {
-		text += fmt.Sprintf("; %d values %s", c.NotRecorded[reason], reason)
+		text += fmt.Sprintf("; %s %s", plural(c.NotRecorded[reason], "value"), reason)
 	}
 	if n := len(c.Missing) + len(c.Extra); n > 0 {
 		text += k.paint(red, fmt.Sprintf("; %d on one side only", n))
 	}
 	if r.Bundle.Floors > 0 {
-		text += fmt.Sprintf("; %d floors", r.Bundle.Floors)
+		text += "; " + plural(r.Bundle.Floors, "floor")
 	}
 	k.wrapped("  ", "  ", text)
 	for _, n := range r.Notes {
