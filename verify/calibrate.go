@@ -23,18 +23,20 @@ import (
 // are averaged.
 const draws = 3
 
-// calibrate measures what is needed and judges what failed again.
+// calibrate measures what is needed and judges again: chains of operations on the
+// golden's inputs, then what failed though every operation is right.
 func (s *session) calibrate(ctx context.Context) error {
+	if err := s.calibrateChains(ctx); err != nil {
+		return err
+	}
 	watched := s.amplified()
 	for _, m := range []Mode{Free, Generation} {
 		if len(watched[m]) == 0 {
 			continue
 		}
 		g := &growth{session: s, mode: m, watched: watched[m], seen: s.seenErrors()}
-		for draw := -1; draw < draws; draw++ {
-			if err := g.run(ctx, draw); err != nil {
-				return err
-			}
+		if err := g.measure(ctx); err != nil {
+			return err
 		}
 		s.judgeAgain(m, g)
 	}
@@ -88,16 +90,33 @@ type growth struct {
 	watched map[string]bool
 	seen    map[string]*opError
 
-	plain       map[string]tensor.View // of the run without
-	squares     map[string]float64     // Σ rel-L2² / draws
-	divergences map[string]float64     // Σ mean KL / draws
+	plain map[string]tensor.View // of the run without
+	grown map[string]*grownError
+}
+
+// grownError is what errors grew to at a watched value.
+type grownError struct {
+	square     float64 // Σ rel-L2² / draws
+	largest    float64 // of any draw
+	divergence float64 // of logits: Σ mean KL / draws
+}
+
+// measure makes the runs.
+func (g *growth) measure(ctx context.Context) error {
+	g.plain, g.grown = map[string]tensor.View{}, map[string]*grownError{}
+	for name := range g.watched {
+		g.grown[name] = &grownError{}
+	}
+	for draw := -1; draw < draws; draw++ {
+		if err := g.run(ctx, draw); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // run makes one run; the first, draw −1, is without errors.
 func (g *growth) run(ctx context.Context, draw int) error {
-	if draw < 0 {
-		g.plain, g.squares, g.divergences = map[string]tensor.View{}, map[string]float64{}, map[string]float64{}
-	}
 	o := g.settings(g.mode)
 	o.Tap = &perturber{observer: observer{session: g.session, ctx: ctx, mode: g.mode}, growth: g, draw: draw}
 	_, err := generate.Run(ctx, g.engine, g.prompts(), o, generate.NoiseFunc(g.noise))
@@ -118,7 +137,9 @@ func (g *growth) look(ctx context.Context, name string, v tensor.View, draw int)
 	if err != nil {
 		return err
 	}
-	g.squares[name] += sum.RelL2 * sum.RelL2 / draws
+	grown := g.grown[name]
+	grown.square += sum.RelL2 * sum.RelL2 / draws
+	grown.largest = max(grown.largest, sum.MaxAbs.Value)
 	site, err := generate.ParseSite(name)
 	if err != nil || !isLogits(site) {
 		return err
@@ -135,7 +156,7 @@ func (g *growth) look(ctx context.Context, name string, v tensor.View, draw int)
 	for i, row := range own {
 		known[i] = metric.Whole(row)
 	}
-	g.divergences[name] += metric.CompareLogits(rows, known, 0).KLMean / draws
+	grown.divergence += metric.CompareLogits(rows, known, 0).KLMean / draws
 	return nil
 }
 
@@ -145,18 +166,29 @@ func (s *session) judgeAgain(m Mode, g *growth) {
 		if !c.Failed() || c.phase != phaseOf(m) {
 			continue
 		}
-		c.Grown, c.Calibrated = math.Sqrt(g.squares[origin(c)]), true
-		c.Checks = amplified(c.Checks, c.Grown)
-		c.Share, c.Problem = used(c.Checks), failure(c.Checks)
-		if !c.Failed() {
-			c.phase = phaseNone
-		}
-		s.grown = max(s.grown, c.Grown)
+		s.measured(c, g.grown[origin(c)])
+		c.judgeBy(amplified(c.Checks, c.Grown, c.GrownMax), phaseOf(m))
 	}
 	for i := range s.logits {
 		if l := &s.logits[i]; l.Mode == m {
-			l.Grown = g.divergences[logitsOf(l.Block)]
+			if grown := g.grown[logitsOf(l.Block)]; grown != nil {
+				l.Grown = grown.divergence
+			}
 		}
+	}
+}
+
+// measured notes at a comparison what errors were measured to grow to there.
+func (s *session) measured(c *Comparison, grown *grownError) {
+	c.Grown, c.GrownMax, c.Calibrated = math.Sqrt(grown.square), grown.largest, true
+	s.grown = max(s.grown, c.Grown)
+}
+
+// judgeBy replaces the limits of a comparison; what breaks them fails in phase p.
+func (c *Comparison) judgeBy(checks []Check, p phase) {
+	c.Checks, c.Share, c.Problem, c.phase = checks, used(checks), "", phaseNone
+	if why := failure(checks); why != "" {
+		c.fail(p, why)
 	}
 }
 

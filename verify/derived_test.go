@@ -64,19 +64,14 @@ func number(n int) *int { return &n }
 // TestBundlesThatHoldLess derives bundles as the exporter's limits and backends
 // make them: what was not recorded is counted, and nothing fails.
 func TestBundlesThatHoldLess(t *testing.T) {
-	always := func(tap string) bool {
-		return !strings.Contains(tap, "/dit.blocks") && !strings.Contains(tap, "vae.encoder.") && !strings.Contains(tap, "vae.decoder.") ||
-			strings.HasSuffix(tap, ".msa.v") || strings.HasSuffix(tap, ".attn.k_raw") || strings.HasSuffix(tap, ".attn.v") ||
-			strings.HasSuffix(tap, ".msa.k") && (strings.HasPrefix(tap, "prefill") || strings.Contains(tap, "commit"))
-	}
 	tests := []struct {
 		name, bundle string
 		keep         func(string) bool
 		change       func(*golden.Info, map[string]tensor.View)
 		reason       string // counted as not recorded
 	}{
-		{"level tokens", "exact-layers", always, func(i *golden.Info, _ map[string]tensor.View) { i.Level = "tokens" }, "not at level tokens"},
-		{"level tokens, released", "released-layers", always, func(i *golden.Info, _ map[string]tensor.View) { i.Level = "tokens" }, "not at level tokens"},
+		{"level tokens", "exact-layers", alwaysRecorded, levelTokens, "not at level tokens"},
+		{"level tokens, released", "released-layers", alwaysRecorded, levelTokens, "not at level tokens"},
 		{
 			"a step limit", "released-layers",
 			func(tap string) bool {

@@ -75,10 +75,10 @@ func (s *session) facts(m Mode, site generate.Site, u catalog.Unit, tap golden.T
 		f.Artifact = s.precision(u)
 	}
 	if m == Isolated && s.layers(u) > 1 {
-		f.Mode, f.Artifact = Free, s.weights.least // the golden's inputs are far away
+		f.Mode, f.Artifact, f.Distant = Free, s.weights.least, true
 	}
 	if s.drifted(m, site, u) {
-		f.Mode, f.Artifact = Generation, s.weights.least
+		f.Mode, f.Artifact, f.Distant = Generation, s.weights.least, false
 	}
 	return f
 }

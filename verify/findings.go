@@ -221,6 +221,9 @@ func (s *session) notes(t Tokens) []string {
 	if n := s.countGrown(); n > 0 {
 		notes = append(notes, fmt.Sprintf("%d outputs are judged by what this model makes of rounding: errors of the size that its operations make by themselves grow to a rel-L2 of %s", n, short(s.grown)))
 	}
+	if r := s.resolution(); r != "" {
+		notes = append(notes, r)
+	}
 	if t.Sampled {
 		notes = append(notes, "tokens were drawn at random in Python; they are not compared")
 	}

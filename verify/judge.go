@@ -37,6 +37,7 @@ type Facts struct {
 	Position    float64    // largest rotary position
 	Timestep    float64    // largest timestep
 	Offset      Offset     // of the rows that are normalised
+	Distant     bool       // the golden's inputs are more than a layer away: judged like free-running
 	Fused       bool       // the golden's attention was a fused kernel, which rounds elsewhere inside
 	Clipped     bool       // results were limited to ±clip_qkv
 	Elements    float64    // elements that can differ independently of each other
@@ -135,3 +136,18 @@ func short(v float64) string {
 	}
 	return fmt.Sprintf("%.1e", v)
 }
+
+func others(l metric.Logits) float64 {
+	same, _ := l.Agreement()
+	return 1 - same
+}
+
+// relative limits rel-L2, and the largest error relative to the largest element.
+func relative(tol func(Facts) float64) func(Facts, metric.Summary) []Check {
+	return func(f Facts, s metric.Summary) []Check {
+		t := tol(f)
+		return []Check{check("rel-L2", s.RelL2, t), check("max-abs", s.MaxAbs.Value, t*largest(f, s))}
+	}
+}
+
+func share(part, whole int64) float64 { return float64(part) / math.Max(float64(whole), 1) }

@@ -95,7 +95,8 @@ func (o *observer) replaces(site generate.Site, op *catalog.Op) bool {
 func (o *observer) compare(site generate.Site, op *catalog.Op, got tensor.View, tap golden.Tap, want tensor.View) error {
 	u := o.unit(site, op)
 	f := o.facts(o.mode, site, u, tap)
-	c := &Comparison{Name: tap.Name, Mode: o.mode, Kind: u.Kind.String(), site: site, op: op, order: o.order[tap.Name]}
+	c := &Comparison{Name: tap.Name, Mode: o.mode, Kind: u.Kind.String(), site: site, op: op, order: o.order[tap.Name], facts: f}
+	c.chain = o.mode == Isolated && f.measurable() && !op.Derived
 	o.comparisons = append(o.comparisons, c)
 	o.coverage.see(tap.Name)
 	o.progress(tap.Name, int64(len(want.Data)))

@@ -138,15 +138,15 @@ var Policy = []Rule{
 		applies: isolated(generate.Released, dtype.F16, dtype.BF16), limits: weighted(1e-2),
 	},
 	{
-		Name: "int8 artifact", Formula: "rel-L2 ≤ 1.6e-2 (36 dB), max-abs ≤ 5·1.6e-2·max|e|",
+		Name: "int8 artifact", Formula: "rel-L2 ≤ 1.6e-2·√w (36 dB where w = 1), max-abs ≤ 5·1.6e-2·√w·max|e|",
 		Derivation: "A weight is off by s/√12 rms with a step s of 1/127 of the largest of its row, which in a row of thousands is about 4 times their rms: 41 dB. " +
-			"5 dB less are left for rows with outliers and for the two products of a branch. With 16-bit activations, under either contract.",
-		applies: codes(Isolated, generate.FloatActivations), limits: noise(36),
+			"5 dB less are left for rows with outliers. With 16-bit activations, under either contract. In a chain the errors of the modules add as for 16 bits: w as above.",
+		applies: codes(Isolated, generate.FloatActivations), limits: weighted(decibels(36)),
 	},
 	{
-		Name: "int8 artifact and activations", Formula: "rel-L2 ≤ 3.2e-2 (30 dB), max-abs ≤ 5·3.2e-2·max|e|",
+		Name: "int8 artifact and activations", Formula: "rel-L2 ≤ 3.2e-2·√w (30 dB where w = 1), max-abs ≤ 5·3.2e-2·√w·max|e|",
 		Derivation: "A token's activations have larger outliers than weights, and their noise adds to that of the weights: twice the limit.",
-		applies:    codes(Isolated, generate.Int8Activations), limits: noise(30),
+		applies:    codes(Isolated, generate.Int8Activations), limits: weighted(decibels(30)),
 	},
 	{
 		Name: "exact, free-running", Formula: "rel-L2 ≤ 1e-5, max-abs ≤ 5·1e-5·max|e|",
@@ -176,12 +176,12 @@ var Policy = []Rule{
 	{
 		Name: "int8 artifact, free-running", Formula: "rel-L2 ≤ 5e-2 (26 dB), max-abs ≤ 5·5e-2·max|e|",
 		Derivation: "Measured likewise: 2.2e-2 from the exact result, 2.3e-2 from the released one. The limit is twice that.",
-		applies:    codes(Free, generate.FloatActivations), limits: noise(26),
+		applies:    codes(Free, generate.FloatActivations), limits: absolute(decibels(26)),
 	},
 	{
 		Name: "int8 artifact and activations, free-running", Formula: "rel-L2 ≤ 0.1 (20 dB), max-abs ≤ 5·0.1·max|e|",
 		Derivation: "Measured likewise: 4.1e-2 from the exact result, 4.3e-2 from the released one. The limit is twice that.",
-		applies:    codes(Free, generate.Int8Activations), limits: noise(20),
+		applies:    codes(Free, generate.Int8Activations), limits: absolute(decibels(20)),
 	},
 	{
 		Name: "exact, block", Formula: "rel-L2 ≤ 1e-3, max-abs ≤ 5·1e-3·max|e|",
@@ -251,11 +251,6 @@ var logitRules = []Rule{
 	},
 }
 
-func others(l metric.Logits) float64 {
-	same, _ := l.Agreement()
-	return 1 - same
-}
-
 // divergences limits the mean KL, which adds up as squares of errors do: to four
 // times what was measured to grow, if anything was.
 func divergences(kl, other float64, l metric.Logits) []Check {
@@ -285,14 +280,6 @@ func bitEqual(_ Facts, s metric.Summary) []Check {
 
 func sums(f Facts) float64 { return 8 * math.Sqrt(f.Terms) * round32 }
 
-// relative limits rel-L2, and the largest error relative to the largest element.
-func relative(tol func(Facts) float64) func(Facts, metric.Summary) []Check {
-	return func(f Facts, s metric.Summary) []Check {
-		t := tol(f)
-		return []Check{check("rel-L2", s.RelL2, t), check("max-abs", s.MaxAbs.Value, t*largest(f, s))}
-	}
-}
-
 // largest bounds the magnitude of the results. Clipped ones show no more than the
 // clip: where it leaves most of them alone it is about their rms or more, and sums
 // of random sign reach four times that.
@@ -312,11 +299,8 @@ func absolute(tol float64) func(Facts, metric.Summary) []Check {
 	}
 }
 
-// noise is absolute with a tolerance that is given as a ratio of signal to noise in
-// decibels, −20·log₁₀ of the rel-L2.
-func noise(db float64) func(Facts, metric.Summary) []Check {
-	return absolute(math.Pow(10, -db/20))
-}
+// decibels returns the rel-L2 of a ratio of signal to noise: −20·log₁₀ of it.
+func decibels(db float64) float64 { return math.Pow(10, -db/20) }
 
 // weighted is absolute with a tolerance per weighted module of a chain.
 func weighted(tol float64) func(Facts, metric.Summary) []Check {
@@ -366,16 +350,45 @@ func calibrated(checks []Check, floor golden.Floor, s metric.Summary) []Check {
 }
 
 // amplified raises limits to twice what errors of the operations' own size were
-// measured to grow to.
-func amplified(checks []Check, grown float64) []Check {
+// measured to grow to: in the mean of the draws for rel-L2, in any for max-abs.
+func amplified(checks []Check, grown, largest float64) []Check {
 	raised := make([]Check, len(checks))
 	for i, c := range checks {
-		raised[i] = check(c.Metric, c.Value, max(c.Limit, c.Limit*2*grown/checks[0].Limit))
+		limit := max(c.Limit, c.Limit*2*grown/checks[0].Limit)
+		if c.Metric == "max-abs" {
+			limit = max(limit, 2*largest)
+		}
+		raised[i] = check(c.Metric, c.Value, limit)
 	}
 	return raised
 }
 
-func share(part, whole int64) float64 { return float64(part) / math.Max(float64(whole), 1) }
+// measured replaces limits by twice what errors of the operations' own size were
+// measured to grow to, but none by less than what needs no measurement.
+func measured(checks, unmeasured []Check, grown, largest float64) []Check {
+	replaced := make([]Check, len(checks))
+	for i, c := range checks {
+		limit := 2 * grown
+		if c.Metric == "max-abs" {
+			limit = 2 * largest
+		}
+		replaced[i] = check(c.Metric, c.Value, max(unmeasured[i].Limit, limit))
+	}
+	return replaced
+}
+
+// unmeasured are limits within which a chain needs no measurement: those of a
+// float32 chain, as if nothing in between fell on the other side of a rounding to
+// bfloat16.
+func unmeasured(f Facts, s metric.Summary) []Check { return relative(sums)(f, s) }
+
+// ownError is the error of an operation of k terms where it was not seen: that of a
+// float32 product, √k·2⁻²⁵ of the rms. Of bfloat16 results that moves few to the
+// other side of a rounding boundary: it is √k·2⁻¹⁸ of their spacing for elements of
+// the size of the rms, four times that over all; 0.1 % for k = 4096, and granted to all.
+func ownError(k float64) *opError {
+	return &opError{square: math.Max(k, 1) * 0x1p-50, count: 1, differing: 0.001, elements: 1}
+}
 
 // granted adds to a share p what chance adds on n elements: three standard errors,
 // one element at least.

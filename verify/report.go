@@ -113,13 +113,16 @@ type Comparison struct {
 	// make were measured to grow to.
 	Calibrated bool           `json:"calibrated,omitempty"`
 	Grown      float64        `json:"grown,omitempty"`
-	Index      []int          `json:"index,omitempty"` // of the largest error, or of the first NaN or Inf on one side
+	GrownMax   float64        `json:"grown_max,omitempty"` // likewise the largest error
+	Index      []int          `json:"index,omitempty"`     // of the largest error, or of the first NaN or Inf on one side
 	Summary    metric.Summary `json:"summary"`
 
 	site  generate.Site
 	op    *catalog.Op
 	order int // of the tap in the bundle
 	phase phase
+	facts Facts
+	chain bool // several operations on the golden's inputs, whose own errors can be measured
 }
 
 // Failed reports whether the comparison broke a rule.

@@ -1,0 +1,108 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+
+	"colakit/formats/dtype"
+	"colakit/verify/catalog"
+)
+
+// Where a bundle records little, a value lies many operations behind the golden's
+// last one. What their roundings add up to there depends on the model: the limits
+// that hold for the released size would hide faults of a smaller model, and can be
+// too small for one that makes much of errors. So the session measures it as
+// calibrate does, with the golden's inputs and an error of every operation's own
+// size.
+
+// measurable reports whether what a chain's roundings grow to can be measured:
+// rounded weights and a kernel that rounds elsewhere add errors of their own.
+func (f Facts) measurable() bool {
+	return (f.Kind == catalog.Chain || f.Distant) && f.Mode != Generation && f.Artifact == dtype.F32 && !f.Fused
+}
+
+// calibrateChains judges the chains again that are not obviously right.
+func (s *session) calibrateChains(ctx context.Context) error {
+	watched := map[string]bool{}
+	var chains []*Comparison
+	for _, c := range s.comparisons {
+		switch {
+		case c.phase != phaseNone && c.phase < phaseIsolated:
+			return nil // a wrong shape or type, or NaN
+		case c.chain && c.doubtful():
+			chains, watched[c.Name] = append(chains, c), true
+		case c.chain && c.facts.Distant:
+			c.judgeBy(unmeasured(c.facts, c.Summary), phaseIsolated)
+		case c.phase == phaseIsolated:
+			return nil // explains what follows
+		}
+	}
+	if len(chains) == 0 {
+		return nil
+	}
+	g := &growth{session: s, mode: Isolated, watched: watched, seen: s.ownErrors()}
+	if err := g.measure(ctx); err != nil {
+		return err
+	}
+	most := map[string]*grownError{} // of an operation, over the passes: roundings are rare events
+	for _, c := range chains {
+		most[c.op.Path] = g.grown[c.Name].or(most[c.op.Path])
+	}
+	for _, c := range chains {
+		s.measured(c, most[c.op.Path])
+		if c.facts.Distant {
+			c.judgeBy(measured(c.Checks, unmeasured(c.facts, c.Summary), c.Grown, c.GrownMax), phaseIsolated)
+		} else {
+			c.judgeBy(amplified(c.Checks, c.Grown, c.GrownMax), phaseIsolated)
+		}
+	}
+	return nil
+}
+
+// or returns the larger of two errors in every figure.
+func (e *grownError) or(other *grownError) *grownError {
+	if other == nil {
+		return e
+	}
+	return &grownError{max(e.square, other.square), max(e.largest, other.largest), max(e.divergence, other.divergence)}
+}
+
+// doubtful reports whether a chain breaks its limits or, where those are wide, has
+// an error that can't be told from a fault without a measurement.
+func (c *Comparison) doubtful() bool {
+	return c.Failed() || c.facts.Distant && failure(unmeasured(c.facts, c.Summary)) != ""
+}
+
+// ownErrors returns the errors that operations make by themselves.
+func (s *session) ownErrors() map[string]*opError {
+	keys := 0
+	for _, sample := range s.info.Samples {
+		keys = max(keys, sample.PrefixLatents+s.info.Run.Blocks*s.cfg.DiT.BlockSize)
+	}
+	errors := map[string]*opError{}
+	for _, op := range s.catalog.Ops() {
+		switch {
+		case op.Kind == catalog.Copy || op.Derived || op.Section == catalog.Loop:
+		case op.Kind == catalog.Attention:
+			errors[op.Path] = ownError(float64(keys))
+		default:
+			errors[op.Path] = ownError(float64(op.Terms))
+		}
+	}
+	return errors
+}
+
+// resolution notes how small an error can be seen where the golden's inputs are far
+// away; "" where none are.
+func (s *session) resolution() string {
+	n, least := 0, 0.0
+	for _, c := range s.comparisons {
+		if c.Mode == Isolated && c.facts.Distant && len(c.Checks) > 0 {
+			n, least = n+1, max(least, c.Checks[0].Limit)
+		}
+	}
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("resolution: at level %s %d values lie more than a layer behind the golden's inputs; errors below a rel-L2 of %s are not seen there", s.info.Level, n, short(least))
+}
