@@ -23,9 +23,6 @@ func lock(f *os.File) bool {
 	return unix.Fstat(int(f.Fd()), &s) == nil && s.Nlink > 0
 }
 
-// writable returns an error if files can't be created in the folder.
-func writable(dir string) error { return unix.Access(dir, unix.W_OK|unix.X_OK) }
-
 // freeBytes returns the space that is left for this user, if the file system tells.
 func freeBytes(dir string) (free int64, known bool) {
 	var disk unix.Statfs_t

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"colakit/internal/atomicfile"
 )
 
 // target is where an artifact goes.
@@ -64,17 +66,8 @@ func (t target) checkFile(sources []*sourceFile) error {
 
 // checkFolder checks that the folder takes a file of so many bytes.
 func (t target) checkFolder(bytes int64) error {
-	info, err := os.Stat(t.dir)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("the folder %s of the output does not exist: create it first", t.dir)
-	case err != nil:
+	if err := atomicfile.CheckFolder(t.dir); err != nil {
 		return err
-	case !info.IsDir():
-		return fmt.Errorf("%s is not a folder", t.dir)
-	}
-	if err := writable(t.dir); err != nil {
-		return fmt.Errorf("the folder %s of the output can't be written to: %w", t.dir, err)
 	}
 	if free, known := freeBytes(t.dir); known && free < bytes {
 		return fmt.Errorf("%s: %w: the artifact needs %d bytes, %d are free in %s", t.path, syscall.ENOSPC, bytes, free, t.dir)
@@ -185,7 +178,7 @@ func (f *tempFile) commit() error {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	return syncFolder(f.target.dir)
+	return atomicfile.SyncFolder(f.target.dir)
 }
 
 // rename gives the file its name; without leave to replace, never over a file
@@ -199,15 +192,6 @@ func (f *tempFile) rename() error {
 		return fmt.Errorf("%s %w: it came up during the conversion", f.target.path, ErrExists)
 	}
 	return err
-}
-
-func syncFolder(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
 }
 
 // discard removes the file unless it was committed. With a journal it stays, if

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"colakit/internal/atomicfile"
 )
 
 // target is where an export goes: a file, or a folder with files of known names.
@@ -108,14 +110,8 @@ func ownName(rel string, folder bool) bool {
 // checkParent checks that the folder of the output takes so many bytes.
 func (t *target) checkParent(size int64) error {
 	dir := filepath.Dir(t.path)
-	info, err := os.Stat(dir)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("the folder %s of the output does not exist: create it first", dir)
-	case err != nil:
+	if err := atomicfile.CheckFolder(dir); err != nil {
 		return err
-	case !info.IsDir():
-		return fmt.Errorf("%s is not a folder", dir)
 	}
 	if free, known := freeBytes(dir); known && free < size {
 		return fmt.Errorf("%s: %w: the export needs %d bytes, %d are free in %s", t.path, syscall.ENOSPC, size, free, dir)
@@ -173,7 +169,7 @@ func (t *target) removeStale() {
 func (t *target) commit() error {
 	if t.folder {
 		for _, dir := range []string{"cola_dit", "cola_vae", "."} {
-			if err := syncFolder(filepath.Join(t.temp, dir)); err != nil {
+			if err := atomicfile.SyncFolder(filepath.Join(t.temp, dir)); err != nil {
 				return err
 			}
 		}
@@ -183,7 +179,7 @@ func (t *target) commit() error {
 	}
 	t.done = true
 	t.lock.Close()
-	return syncFolder(filepath.Dir(t.path))
+	return atomicfile.SyncFolder(filepath.Dir(t.path))
 }
 
 // rename puts the output in place. A folder that is there changes places with it
@@ -220,13 +216,4 @@ func (t *target) discard() {
 		t.lock.Close()
 		t.done = true
 	}
-}
-
-func syncFolder(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
 }

@@ -35,8 +35,8 @@ func TestCheck(t *testing.T) {
 	for name, c := range map[string]struct{ path, wrong string }{
 		"a new file":           {filepath.Join(dir, "new"), ""},
 		"a file to replace":    {other, ""},
-		"an input":             {model, "is the model"},
-		"its relative name":    {"./model.cola", "is the model"},
+		"an input":             {model, "is the model, which would be lost"},
+		"its relative name":    {"./model.cola", "./model.cola is the model (" + model + ")"},
 		"a link to it":         {link(t, os.Symlink, model, filepath.Join(dir, "soft")), "is the model"},
 		"its second name":      {link(t, os.Link, model, filepath.Join(dir, "hard")), "is the model"},
 		"a folder":             {dir, "is a folder"},
@@ -102,6 +102,19 @@ func TestFullDisk(t *testing.T) {
 	left, _ := os.ReadDir(dir)
 	if got, _ := os.ReadFile(path); !errors.Is(err, syscall.ENOSPC) || string(got) != "old" || len(left) != 1 {
 		t.Errorf("%v; %q is there, among %d files", err, got, len(left))
+	}
+}
+
+// TestErrorsNameTheOutput: nobody knows the temporary file.
+func TestErrorsNameTheOutput(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "out")
+	err := Write(path, func(w io.Writer) error {
+		w.(io.Closer).Close()
+		_, err := io.WriteString(w, "x")
+		return err
+	})
+	if err == nil || !strings.Contains(err.Error(), path+":") || strings.Contains(err.Error(), tempInfix) {
+		t.Errorf("error %v", err)
 	}
 }
 

@@ -23,11 +23,11 @@ func Check(path string, inputs ...Input) error {
 	if path == "" {
 		return errors.New("the name of the output is empty")
 	}
-	path = resolve(path)
+	dir := filepath.Dir(resolve(path))
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return CheckFolder(filepath.Dir(path))
+		return CheckFolder(dir)
 	case err != nil:
 		return err
 	case info.IsDir():
@@ -37,10 +37,18 @@ func Check(path string, inputs ...Input) error {
 	}
 	for _, in := range inputs {
 		if other, err := os.Stat(in.Path); err == nil && os.SameFile(info, other) {
-			return fmt.Errorf("%s is %s (%s), which would be lost: name another output", path, in.Role, in.Path)
+			return fmt.Errorf("%s is %s, which would be lost: name another output", path, in.called(path))
 		}
 	}
-	return CheckFolder(filepath.Dir(path))
+	return CheckFolder(dir)
+}
+
+// called names the input, and its path if that is another one.
+func (in Input) called(path string) string {
+	if in.Path == path {
+		return in.Role
+	}
+	return fmt.Sprintf("%s (%s)", in.Role, in.Path)
 }
 
 // CheckFolder returns an error unless files can be created in the folder of an

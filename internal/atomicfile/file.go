@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -71,9 +72,18 @@ func Write(path string, write func(io.Writer) error) error {
 	}
 	defer f.Discard()
 	if err := write(f); err != nil {
-		return err
+		return f.named(err)
 	}
-	return f.Commit()
+	return f.named(f.Commit())
+}
+
+// named gives the file its own name in an error, not the temporary one.
+func (f *File) named(err error) error {
+	var at *fs.PathError
+	if errors.As(err, &at) && at.Path == f.Name() {
+		at.Path = f.path
+	}
+	return err
 }
 
 // SyncFolder makes the names in a folder last.
