@@ -4,6 +4,8 @@ import (
 	"context"
 	"math"
 	"math/rand/v2"
+	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -34,6 +36,55 @@ func TestGroups(t *testing.T) {
 		if diff := cmp.Diff(c.want, l.groups(l.spans[0]), cmp.AllowUnexported(group{})); diff != "" {
 			t.Errorf("%s:\n%s", c.name, diff)
 		}
+	}
+}
+
+func TestGroupsAreSplit(t *testing.T) {
+	groups := []group{{0, 4, 4}, {4, 3, 8}, {7, 1, 100}}
+	want := []group{{0, 4, 4}, {4, 2, 8}, {6, 1, 8}, {7, 1, 100}}
+	if diff := cmp.Diff(want, split(groups, 16), cmp.AllowUnexported(group{})); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestAttentionOfFewScoresAtATime has more pairs than are held at once: it takes
+// less memory than all of them, and the results have the bits of those computed
+// from all.
+func TestAttentionOfFewScoresAtATime(t *testing.T) {
+	const rows = 3000 // 9 million pairs
+	l := spansOf(0, []int{0}, []int{rows})
+	g := heads{1, 1, 2}
+	rng := rand.New(rand.NewPCG(1, 2))
+	random := func(cols int) value[float32] {
+		v := value[float32]{m: newMatrix[float32](rows, cols)}
+		for i := range v.data() {
+			v.data()[i] = rng.Float32()
+		}
+		return v
+	}
+	q, k, v := random(2), random(2), random(2)
+	p := &pass[float32]{ctx: context.Background(), workers: 1, layout: l}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	got := attend(p, g, "attn.", q, k, v)
+	runtime.ReadMemStats(&after)
+	if used := after.TotalAlloc - before.TotalAlloc; used > 4*scoresAtOnce+1<<20 {
+		t.Errorf("attention took %d MiB", used>>20)
+	}
+	a := newAttention(p, g, value[float32]{m: timesScalar(q.m, 1/math.Sqrt(2))}, k, v)
+	a.keepScores()
+	a.eachHead(a.scoreHead)
+	a.eachHead(a.mixHead)
+	if !slices.Equal(got.data(), a.out.data()) {
+		t.Error("the results differ from those of all scores at once")
+	}
+	whole := newAttention(p, g, value[float32]{m: timesScalar(q.m, 1/math.Sqrt(2))}, k, v)
+	whole.parts[0].groups = l.groups(l.spans[0])
+	whole.keepScores()
+	whole.eachHead(whole.scoreHead)
+	whole.eachHead(whole.mixHead)
+	if !slices.Equal(got.data(), whole.out.data()) {
+		t.Error("the results depend on how many rows are computed at once")
 	}
 }
 
