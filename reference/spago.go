@@ -71,13 +71,19 @@ func timesScalar[T number](m *matrix[T], s float64) *matrix[T] {
 	return m.ProdScalar(s).(*matrix[T])
 }
 
-// clamp limits the elements of m to −limit…limit, in place; NaN stays.
-func clamp[T number](m *matrix[T], limit float64) error {
-	if !(limit >= 0) {
-		return fmt.Errorf("cannot clamp to ±%g", limit)
+// clamp replaces the elements x of m by min(max(x, −limit), limit), as torch.clamp
+// does: below 0, the limit takes the place of every number. NaN stays.
+func clamp[T number](m *matrix[T], limit float64) {
+	if limit >= 0 {
+		m.ClipInPlace(-limit, limit)
+		return
 	}
-	m.ClipInPlace(-limit, limit)
-	return nil
+	data := mat.Data[T](m)
+	for i, x := range data {
+		if x == x {
+			data[i] = T(limit)
+		}
+	}
 }
 
 // parameter returns m as a parameter of a spago model, without a copy.

@@ -3,9 +3,13 @@ package reference
 import (
 	"go/parser"
 	"go/token"
+	"math"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 // The dangers of spago's matrices and operators stay in spago.go.
@@ -54,8 +58,21 @@ func TestShapesAreCheckedBeforeSpagoSeesThem(t *testing.T) {
 	if _, err := plus(newMatrix[float32](2, 3), newMatrix[float32](3, 2)); err == nil {
 		t.Error("2×3 + 3×2 passed")
 	}
-	if err := clamp(newMatrix[float32](1, 1), -1); err == nil {
-		t.Error("a limit of −1 passed")
+}
+
+// torch.clamp(x, −c, c) of torch 2.15, c negative included.
+func TestClamp(t *testing.T) {
+	nan := float32(math.NaN())
+	for limit, want := range map[float64][]float32{
+		2:  {-2, -1, 2, 2, nan},
+		0:  {0, 0, 0, 0, nan},
+		-3: {-3, -3, -3, -3, nan},
+	} {
+		m := valueFrom(1, -7, -1, 2, float32(math.Inf(1)), nan).m
+		clamp(m, limit)
+		if diff := cmp.Diff(want, value[float32]{m: m}.data(), cmpopts.EquateNaNs()); diff != "" {
+			t.Errorf("limit %v:\n%s", limit, diff)
+		}
 	}
 }
 

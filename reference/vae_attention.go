@@ -42,9 +42,7 @@ func (m *VAEAttention[T]) forward(p *pass[T], x value[T]) value[T] {
 func (m *VAEAttention[T]) qkv(p *pass[T], x value[T]) value[T] {
 	qkv := m.QKVProj.forward(p, x)
 	if m.clip != nil {
-		if err := clamp(qkv.m, *m.clip); err != nil {
-			p.fail(err)
-		}
+		clamp(qkv.m, *m.clip)
 		qkv = p.round(qkv)
 	}
 	return p.see(m.path, "qkv", qkv)
