@@ -70,6 +70,10 @@ type Result struct {
 	Layout
 	FirstGuidance float64
 	Blocks        [][]int32 // the ids of every block, pinned positions included
+	// NonFinite is the number of tokens, pinned positions included, that were chosen
+	// from logits with a NaN or an infinity. These count as 0 and ±10 000, as in the
+	// public package, and the tokens mean nothing.
+	NonFinite int
 }
 
 // BlockTokens returns every id of every block in order.
@@ -116,6 +120,7 @@ type run struct {
 	pinned   [][]float32 // per sample, the clean latents of its pinned rows
 	seen     [][]int32   // per sample, the ids of all blocks
 	finished []bool      // per sample, an end token was seen
+	broken   []int       // per sample, tokens of logits that are not finite
 }
 
 // lay divides the prompts and refuses a batch that the model can't take.
@@ -133,9 +138,27 @@ func (r *run) lay(prompts []Prompt) error {
 		}
 		r.layouts = append(r.layouts, l)
 	}
+	if err := r.fits(); err != nil {
+		return err
+	}
 	r.schedule = Schedule(r.options.T, r.options.Steps)
 	r.seen = make([][]int32, len(prompts))
 	r.finished = make([]bool, len(prompts))
+	r.broken = make([]int, len(prompts))
+	return nil
+}
+
+// maxLogits bounds the logits of a block of all samples: 4 GiB of float32 numbers.
+const maxLogits = 1 << 30
+
+// fits refuses a batch whose logits no usual machine holds.
+func (r *run) fits() error {
+	m := r.model
+	tokens := len(r.layouts) * m.BlockSize * m.PatchSize
+	if tokens > maxLogits/max(m.VocabSize, 1) {
+		return fmt.Errorf("a block of %d prompts has block_size %d · patch_size %d tokens each, of vocab_size %d logits: more than %d in all; generate fewer prompts at a time (--batch-size)",
+			len(r.layouts), m.BlockSize, m.PatchSize, m.VocabSize, maxLogits)
+	}
 	return nil
 }
 
@@ -197,6 +220,11 @@ func (r *run) sample(logits []float32) ([][]int32, error) {
 	if err := sized("logits", logits, len(r.layouts)*each*m.VocabSize); err != nil {
 		return nil, err
 	}
+	for i := range len(r.layouts) * each {
+		if !finite(logits[i*m.VocabSize : (i+1)*m.VocabSize]) {
+			r.broken[i/each]++
+		}
+	}
 	ids, err := Sample(logits, m.VocabSize, r.seen, o.Sampling, m.Contract, o.Draws)
 	if err != nil {
 		return nil, err
@@ -242,9 +270,19 @@ func (r *run) results() []Result {
 			Layout:        l,
 			FirstGuidance: l.FirstGuidance(r.options.Guidance),
 			Blocks:        slices.Collect(slices.Chunk(r.seen[i], each)),
+			NonFinite:     r.broken[i],
 		}
 	}
 	return results
+}
+
+// finite reports whether all values are numbers.
+func finite(values []float32) bool {
+	sum := float32(0)
+	for _, v := range values {
+		sum += v - v // 0, or NaN
+	}
+	return sum == 0
 }
 
 // sized reports a slice from an engine that has not the length it must have.

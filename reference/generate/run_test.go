@@ -245,3 +245,32 @@ func TestRunStopsOnCancel(t *testing.T) {
 		t.Errorf("%d blocks, want none after the interruption", len(f.final))
 	}
 }
+
+// unsound returns a NaN and an infinity among the logits of the second sample.
+type unsound struct{ *fake }
+
+func (u unsound) Decode(ctx context.Context, p Pass) ([]float32, error) {
+	logits, err := u.fake.Decode(ctx, p)
+	second := logits[len(logits)/2:]
+	second[3], second[u.model.VocabSize+7], second[u.model.VocabSize+8] = nan, inf, nan
+	return logits, err
+}
+
+func TestLogitsThatAreNoNumbersAreCounted(t *testing.T) {
+	results := generate(t, unsound{newFake(small)}, prompts(4, 4), options(8))
+	if got := [2]int{results[0].NonFinite, results[1].NonFinite}; got != [2]int{0, 4} {
+		t.Errorf("%v tokens of 2 blocks, want 2 of each of the second sample's", got)
+	}
+	if results[1].Blocks[0][1] != 7 {
+		t.Errorf("ids %v: an infinity is the largest", results[1].Blocks[0])
+	}
+}
+
+// TestLogitsThatNoMachineHolds are refused before the engine is asked for anything.
+func TestLogitsThatNoMachineHolds(t *testing.T) {
+	f := newFake(Model{BlockSize: 65536, PatchSize: 1, LatentDim: 2, VocabSize: 100_000})
+	_, err := Run(context.Background(), f, prompts(1), options(8), NoiseFunc(zeroNoise))
+	if err == nil || !strings.Contains(err.Error(), "block_size 65536") || len(f.calls) > 0 {
+		t.Errorf("error %v, calls %v", err, f.calls)
+	}
+}
