@@ -109,8 +109,8 @@ func (i Inspection) writeModels(w *writer) {
 		if v, err := hf.ParseVAEConfig(hf.Architecture(i.VAEConfig)); err != nil {
 			w.line("  text VAE   %v", err)
 		} else {
-			w.line("  text VAE   %d + %d blocks, width %d, vocabulary %d, latents of %d channels for %d tokens",
-				v.EncoderNumBlocks, v.DecoderNumBlocks, v.Dim, v.VocabSize, v.LatentDim, v.PatchSize)
+			w.line("  text VAE   %d + %d blocks, width %d, vocabulary %d, latents of %d channels for %s",
+				v.EncoderNumBlocks, v.DecoderNumBlocks, v.Dim, v.VocabSize, v.LatentDim, units.Count(int64(v.PatchSize), "token"))
 		}
 	}
 	switch {

@@ -80,7 +80,7 @@ func nameFinding(c Coverage) Finding {
 		parts = append(parts, fmt.Sprintf("the engine never showed %d of the bundle's taps, such as %s", n, c.Missing[0]))
 	}
 	if n := len(c.Extra); n > 0 {
-		parts = append(parts, fmt.Sprintf("the bundle lacks %d values of the engine, such as %s", n, c.Extra[0]))
+		parts = append(parts, fmt.Sprintf("the bundle lacks %s of the engine, such as %s", plural(n, "value"), c.Extra[0]))
 	}
 	f.Text = strings.Join(parts, "; ")
 	return f
@@ -189,7 +189,7 @@ func (r *Report) conclude(undecided bool) (Verdict, string) {
 	case len(r.Findings) > 0:
 		return Fail, r.Findings[0].Subject + ": " + r.Findings[0].Text
 	case undecided:
-		return Incomplete, fmt.Sprintf("%d tokens differ in blocks whose logits are not recorded: ties or not, nobody can say", r.Tokens.Unknown)
+		return Incomplete, fmt.Sprintf("other tokens in blocks whose logits are not recorded, %d: ties or not, nobody can say", r.Tokens.Unknown)
 	case r.Coverage.Compared == 0:
 		return Incomplete, "the bundle records nothing that could be compared"
 	}
@@ -197,7 +197,7 @@ func (r *Report) conclude(undecided bool) (Verdict, string) {
 	for _, u := range r.Policy {
 		most = max(most, u.Share)
 	}
-	return Pass, fmt.Sprintf("%d values, each within its tolerance; %.0f %% of the tightest was used", r.Coverage.Compared, 100*most)
+	return Pass, fmt.Sprintf("%s, each within its tolerance; %.0f %% of the tightest was used", plural(r.Coverage.Compared, "value"), 100*most)
 }
 
 func (s *session) bundleID() BundleID {
@@ -219,7 +219,7 @@ func (s *session) notes(t Tokens) []string {
 		notes = append(notes, "uncalibrated: the bundle holds no floors")
 	}
 	if n := s.countGrown(); n > 0 {
-		notes = append(notes, fmt.Sprintf("%d outputs are judged by what this model makes of rounding: errors of the size that its operations make by themselves grow to a rel-L2 of %s", n, short(s.grown)))
+		notes = append(notes, fmt.Sprintf("judged by what this model makes of rounding, %s: errors of the size that its operations make by themselves grow to a rel-L2 of %s", plural(n, "output"), short(s.grown)))
 	}
 	if r := s.resolution(); r != "" {
 		notes = append(notes, r)
