@@ -23,7 +23,8 @@ const (
 	maxBlocks = 4096 // blocks of one trunk
 	maxPatch  = 4096 // tokens of one latent
 	maxLatent = 1 << 16
-	maxSpan   = 1 << 20 // latents of one generated block
+	maxSpan   = 1 << 16 // latents of one generated block, and its tokens
+	maxMask   = 1 << 20 // latents of one block of the VAE's mask
 )
 
 // size is a value of a configuration with its bounds.
@@ -96,7 +97,7 @@ func (c DiTConfig) rules() []rule {
 			fmt.Sprintf("rope_dim is %d, want at least 4: the rotary embedding is not defined below it", c.RopeDim)},
 		{c.RopeDim > c.HeadDim,
 			fmt.Sprintf("rope_dim is %d and head_dim is %d, want rope_dim to fit into a head", c.RopeDim, c.HeadDim)},
-		{!single(c.NormEps), fmt.Sprintf("norm_eps is %v, want a float32 number", c.NormEps)},
+		{!positive(c.NormEps), fmt.Sprintf("norm_eps is %v, want a float32 number of at least 0: the square root of a negative variance is no number", c.NormEps)},
 	}
 }
 
@@ -113,7 +114,7 @@ func (c VAEConfig) validate() error {
 		{"shared_heads_kv", c.SharedHeadsKV, 1, maxWidth},
 	})
 	if err == nil && c.BlockCausal {
-		err = checkSizes(modelTypeVAE, []size{{"block_size", c.BlockSize, 1, maxSpan}})
+		err = checkSizes(modelTypeVAE, []size{{"block_size", c.BlockSize, 1, maxMask}})
 	}
 	if err == nil {
 		err = checkRules(modelTypeVAE, slices.Concat(c.rules(), c.valueRules(), trainingRules(c.Extra), loaderRules(c.Extra)))
@@ -144,7 +145,7 @@ func (c VAEConfig) rules() []rule {
 // valueRules are the conditions on real numbers.
 func (c VAEConfig) valueRules() []rule {
 	return []rule{
-		{!single(c.LayerNormEps), fmt.Sprintf("layer_norm_eps is %v, want a float32 number", c.LayerNormEps)},
+		{!positive(c.LayerNormEps), fmt.Sprintf("layer_norm_eps is %v, want a float32 number of at least 0: the square root of a negative variance is no number", c.LayerNormEps)},
 		{!(float32(c.RopeTheta) > 0), fmt.Sprintf("rope_theta is %v, want a positive number", c.RopeTheta)},
 		{!single(c.ScalingFactor), fmt.Sprintf("scaling_factor is %v, want a float32 number", c.ScalingFactor)},
 		{!single(c.ShiftingFactor), fmt.Sprintf("shifting_factor is %v, want a float32 number", c.ShiftingFactor)},
@@ -169,8 +170,12 @@ func (c Config) validatePair() error {
 		return fmt.Errorf("%w: %s txt_in_channels is %d and %s latent_dim is %d, want them equal: the models belong to different checkpoints",
 			ErrUnsupported, modelTypeDiT, d.TxtInChannels, modelTypeVAE, v.LatentDim)
 	}
-	return nil
+	// Prompts are padded to whole blocks, so that this bounds what the shortest takes.
+	return checkSizes(modelTypeDiT+" and "+modelTypeVAE, []size{{"block_size·patch_size", d.BlockSize * v.PatchSize, 1, maxSpan}})
 }
 
 // single reports whether x is finite in float32.
 func single(x float64) bool { return math.Abs(x) <= math.MaxFloat32 }
+
+// positive reports whether x is finite in float32 and not below 0.
+func positive(x float64) bool { return single(x) && x >= 0 }

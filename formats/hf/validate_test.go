@@ -3,6 +3,7 @@ package hf
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -41,6 +42,8 @@ func TestRefusals(t *testing.T) {
 		{"dit", `{"heads":1048576,"head_dim":1048576}`, integrity, []string{"heads·head_dim is 1099511627776"}},
 		{"dit", `{"txt_dim":1048576,"expand_ratio":5}`, integrity, []string{"txt_dim·expand_ratio is 5242880"}},
 		{"dit", `{"block_size":0}`, integrity, []string{"block_size is 0", "want 1 to"}},
+		{"dit", `{"block_size":65537}`, integrity, []string{"block_size is 65537", "want 1 to 65536"}},
+		{"vae", `{"block_size":1048577}`, integrity, []string{"block_size is 1048577", "want 1 to 1048576"}},
 		{"dit", `{"patch_size":0}`, integrity, []string{"patch_size is 0", "want 1 to"}},
 		{"vae", `{"vocab_size":16777217}`, integrity, []string{"vocab_size is 16777217"}},
 		{"vae", `{"encoder_num_blocks":5000}`, integrity, []string{"encoder_num_blocks is 5000"}},
@@ -60,6 +63,8 @@ func TestRefusals(t *testing.T) {
 		{"dit", `{"rope_dim":0}`, unsupported, []string{"rope_dim is 0, want at least 4"}},
 		{"dit", `{"rope_dim":18}`, unsupported, []string{"rope_dim is 18 and head_dim is 16"}},
 		{"dit", `{"norm_eps":1e39}`, unsupported, []string{"norm_eps is 1e+39"}},
+		{"dit", `{"norm_eps":-1e-5}`, unsupported, []string{"norm_eps is -1e-05", "at least 0"}},
+		{"vae", `{"layer_norm_eps":-1}`, unsupported, []string{"layer_norm_eps is -1", "at least 0"}},
 		{"dit", `{"txt_in_channels":8,"txt_out_channels":8}`, unsupported, []string{"txt_in_channels is 8", "latent_dim is 4"}},
 		{"dit", `{"dtype":"banana"}`, unsupported, []string{`dtype is "banana"`, `"bfloat16"`}},
 		{"dit", `{"torch_dtype":"torch.bfloat16"}`, unsupported, []string{`dtype is "torch.bfloat16"`}},
@@ -114,6 +119,18 @@ func TestAcceptedPeculiarities(t *testing.T) {
 	} {
 		if err := parseChanged(c.model, json.RawMessage(c.change)); err != nil {
 			t.Errorf("%s %s: %v", c.model, c.change, err)
+		}
+	}
+}
+
+// TestTokensOfABlock bounds what the shortest prompt is padded to.
+func TestTokensOfABlock(t *testing.T) {
+	for patch, ok := range map[int]bool{4: true, 5: false} {
+		dit := changed(baseDiT, json.RawMessage(`{"block_size":16384}`))
+		vae := changed(baseVAE, json.RawMessage(fmt.Sprintf(`{"patch_size":%d}`, patch)))
+		_, err := ParseConfig(marshal(dit), marshal(vae))
+		if ok != (err == nil) || !ok && (!errors.Is(err, tensor.ErrDamaged) || !strings.Contains(err.Error(), "block_size·patch_size is 81920, want 1 to 65536")) {
+			t.Errorf("patch_size %d: %v", patch, err)
 		}
 	}
 }

@@ -31,6 +31,8 @@ var deviations = map[string]string{
 	`dit {"heads": 0}`:                                "attention without heads",
 	`dit {"expand_ratio": 0}`:                         "an MLP without hidden values",
 	`dit {"txt_out_channels": 1}`:                     "the one velocity is broadcast to all channels",
+	`dit {"norm_eps": -1e-05}`:                        "NaN where a variance is smaller",
+	`vae {"layer_norm_eps": -1e-06}`:                  "the same",
 	`dit {"qk_bias": "yes"}`:                          "a string that is not empty is true, \"false\" too",
 	`vae {"bias": "no"}`:                              "the same",
 	`vae {"encoder_num_blocks": -1}`:                  "a negative count is read as none",
