@@ -144,7 +144,7 @@ func TestOpenRefusesDamage(t *testing.T) {
 		}, "bundle.json says f16"},
 		{"tap not in file", func(f map[string][]byte) { replace(f, InfoName, `0.msa.q"`, `0.msa.k"`) }, "does not place there"},
 		{"tap without data", func(f map[string][]byte) {
-			replace(f, InfoName, `"taps":[`, `"taps":[{"name":"encode/vae.latents","shape":[1],"type":"f32","run_type":"f32","file":"`+shard+`","sha256":"`+sum+`"},`)
+			replace(f, InfoName, `"taps":[`, `"taps":[{"name":"encode/vae.latents","shape":[1],"type":"f32","run_type":"f32","rounded":false,"file":"`+shard+`","sha256":"`+sum+`"},`)
 		}, `tap "encode/vae.latents" is not in the file`},
 	} {
 		t.Run(c.what, func(t *testing.T) {

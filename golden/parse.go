@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,8 +19,9 @@ import (
 const formatName = "cola-golden"
 
 // ParseInfo reads a bundle.json and checks that it does not contradict itself.
-// Keys that it does not know are ignored. The error wraps tensor.ErrDamaged,
-// except for a version that this package does not read.
+// Keys that it does not know are refused: one of them may be a known one misspelt.
+// The error wraps tensor.ErrDamaged, except for a version that this package does
+// not read.
 func ParseInfo(raw []byte) (Info, error) {
 	var head struct {
 		Format  string `json:"format"`
@@ -33,6 +35,9 @@ func ParseInfo(raw []byte) (Info, error) {
 	}
 	if head.Version != Version {
 		return Info{}, fmt.Errorf("bundle version %d; this program reads version %d: export it again with the golden/export.py that belongs to this program", head.Version, Version)
+	}
+	if err := checkKeys("", raw, reflect.TypeFor[Info]()); err != nil {
+		return Info{}, err
 	}
 	var info Info
 	if err := decode(raw, &info); err != nil {

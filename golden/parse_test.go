@@ -119,6 +119,35 @@ func TestParseInfoRefusesOtherText(t *testing.T) {
 	}
 }
 
+// TestParseInfoRefusesOtherKeys misspells, adds and removes keys at every depth.
+func TestParseInfoRefusesOtherKeys(t *testing.T) {
+	info := smallInfo()
+	info.Floors = map[string]Floor{"noise/b00": {RMS: 1, P999: 2}}
+	good := string(marshal(t, info))
+	for _, c := range []struct{ from, to, says string }{
+		{`"rounded":true`, `"roundee":true`, `taps[1]: key "rounded" is missing`},
+		{`"rounded":true`, `"rounded":true,"roundee":true`, `taps[1]: key "roundee" is unknown`},
+		{`"rounded":true`, `"Rounded":true`, `taps[1]: key "rounded" is missing`},
+		{`"guidance":0,`, ``, `run: key "guidance" is missing`},
+		{`"pinned_rows"`, `"pinned_lines"`, `samples[0]: key "pinned_rows" is missing`},
+		{`"sources":null`, `"sources":null,"source":{}`, `model: key "source" is unknown`},
+		{`"exporter":"1",`, ``, `key "exporter" is missing`},
+		{`"exporter":"1",`, `"exporter":"1","floor":{},`, `key "floor" is unknown`},
+		{`"p999":2`, `"p99":2`, `floors["noise/b00"]: key "p999" is missing`},
+	} {
+		text := strings.Replace(good, c.from, c.to, 1)
+		if text == good {
+			t.Fatalf("%s is not in %s", c.from, good)
+		}
+		if _, err := ParseInfo([]byte(text)); !errors.Is(err, tensor.ErrDamaged) || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: error %v; want one line of damage with %q", c.to, err, c.says)
+		}
+	}
+	if _, err := ParseInfo([]byte(good)); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestUnknownVersion: another version is not damage, and the message says what to do.
 func TestUnknownVersion(t *testing.T) {
 	_, err := ParseInfo(fmt.Appendf(nil, `{"format":%q,"version":%d,"contract":7}`, formatName, Version+1))
