@@ -53,6 +53,9 @@ func setupConvert(set *pflag.FlagSet) func(context.Context, command.Streams, []s
 		if *out == "" {
 			return errors.New("-o OUT.cola is missing")
 		}
+		if err := f.checkOutput(*out); err != nil {
+			return err
+		}
 		bar, err := progress.New(s.Err, "convert", *mode)
 		if err != nil {
 			return fmt.Errorf("--progress: %w", err)

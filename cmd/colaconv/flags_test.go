@@ -135,6 +135,11 @@ func TestConvertFlags(t *testing.T) {
 		if got, err := os.ReadFile(path("b.cola")); err != nil || !bytes.Equal(got, want) {
 			t.Errorf("by recipe %s: other bytes, %v", recipe, err)
 		}
+		kept, err := os.ReadFile(path(recipe))
+		code, _, stderr := colaconv(t, "convert", src, "--recipe", path(recipe), "-o", path(recipe), "--force")
+		if after, _ := os.ReadFile(path(recipe)); err != nil || code != command.Usage || !strings.Contains(stderr, "is the file of --recipe") || !bytes.Equal(after, kept) {
+			t.Errorf("over the recipe %s: code %d, %q", recipe, code, stderr)
+		}
 	}
 	run("convert", src, "-o", path("c.cola"), "--resume", "--max-rss", "30MB")
 	run("check", path("c.cola"))

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"colakit/convert"
+	"colakit/internal/atomicfile"
 	"colakit/internal/command"
 	"colakit/internal/units"
 	"colakit/quantize"
@@ -57,6 +58,15 @@ func (f *optionFlags) parse(args []string) (err error) {
 		return fmt.Errorf("--overflow: %w", err)
 	}
 	return f.parseSchemes()
+}
+
+// checkOutput refuses an output that is the file of --recipe; Execute knows those of
+// the source.
+func (f *optionFlags) checkOutput(out string) error {
+	if f.recipe == "" {
+		return nil
+	}
+	return atomicfile.Check(out, atomicfile.Input{Path: f.recipe, Role: "the file of --recipe"})
 }
 
 func (f *optionFlags) parseRecipe() (err error) {
