@@ -212,8 +212,8 @@ func (s *session) bundleID() BundleID {
 // notes says what a reader should know and is no failure.
 func (s *session) notes(t Tokens) []string {
 	var notes []string
-	if other := s.otherSources(); len(other) > 0 {
-		notes = append(notes, "the artifact was not made from the bundle's checkpoint: "+strings.Join(other, ", ")+" had another sha256")
+	if n := s.sourceNote(); n != "" {
+		notes = append(notes, n)
 	}
 	if len(s.info.Floors) == 0 && s.contract == generate.Released {
 		notes = append(notes, "uncalibrated: the bundle holds no floors")
@@ -235,18 +235,31 @@ func (s *session) countGrown() int {
 	return count(s.comparisons, func(c *Comparison) bool { return c.Grown > 0 })
 }
 
-// otherSources lists the weight files of the bundle's checkpoint that the artifact
-// was not made from, where both know their sources.
-func (s *session) otherSources() []string {
+// sourceNote says whether the artifact was made from the weight files of the
+// bundle's checkpoint; "" where it was, and where the bundle names none.
+func (s *session) sourceNote() string {
 	made := map[string]bool{}
 	for _, sum := range s.options.Artifact.Sources {
 		made[sum] = true
 	}
+	weights := 0
 	var other []string
 	for _, name := range slices.Sorted(maps.Keys(s.info.Model.Sources)) {
-		if len(made) > 0 && strings.HasSuffix(name, ".safetensors") && !made[s.info.Model.Sources[name]] {
+		if !strings.HasSuffix(name, ".safetensors") {
+			continue
+		}
+		weights++
+		if !made[s.info.Model.Sources[name]] {
 			other = append(other, name)
 		}
 	}
-	return other
+	switch {
+	case weights == 0:
+		return ""
+	case len(made) == 0:
+		return "sources not compared: convert with --sha256 to note what the artifact is made of"
+	case len(other) > 0:
+		return "the artifact was not made from the bundle's checkpoint: " + strings.Join(other, ", ") + " had another SHA-256"
+	}
+	return ""
 }

@@ -44,20 +44,24 @@ func (s *source) Close() error { return nil }
 type model struct {
 	*source
 	cfg      hf.Config
-	dit, vae []byte // config.json
+	dit, vae []byte            // config.json
+	sources  map[string]string // file → sha256
 	text     func([]int32) string
 }
 
 func tiny(t testing.TB) *model {
 	t.Helper()
 	files := golden.Tiny()
-	m := &model{source: &source{views: map[string]tensor.View{}}}
+	m := &model{source: &source{views: map[string]tensor.View{}}, sources: map[string]string{}}
 	m.dit, m.vae = read(t, files, "cola_dit/config.json"), read(t, files, "cola_vae/config.json")
 	cfg, err := hf.ParseConfig(m.dit, m.vae)
 	check(t, err)
 	m.cfg = cfg
 	for _, part := range []hf.Model{hf.DiT, hf.VAE} {
-		file, err := safetensors.Parse(read(t, files, "cola_"+part.String()+"/model.safetensors"))
+		name := "cola_" + part.String() + "/model.safetensors"
+		raw := read(t, files, name)
+		m.sources[name] = sum(raw)
+		file, err := safetensors.Parse(raw)
 		check(t, err)
 		for _, d := range file.Descs() {
 			v, err := file.Read(d.Name)
@@ -91,7 +95,7 @@ func check(t testing.TB, err error) {
 // as casts every tensor, the way a 16-bit artifact stores it.
 func (m *model) as(t testing.TB, typ dtype.Type) *model {
 	t.Helper()
-	cast := &model{source: &source{names: m.names, views: map[string]tensor.View{}}, cfg: m.cfg, dit: m.dit, vae: m.vae, text: m.text}
+	cast := &model{source: &source{names: m.names, views: map[string]tensor.View{}}, cfg: m.cfg, dit: m.dit, vae: m.vae, sources: m.sources, text: m.text}
 	for name, v := range m.views {
 		values, err := v.Float32s()
 		check(t, err)
@@ -103,7 +107,7 @@ func (m *model) as(t testing.TB, typ dtype.Type) *model {
 }
 
 func (m *model) artifact() verify.Artifact {
-	return verify.Artifact{Path: "tiny", Tensors: m.Descs(), DiT: m.dit, VAE: m.vae}
+	return verify.Artifact{Path: "tiny", Tensors: m.Descs(), DiT: m.dit, VAE: m.vae, Sources: m.sources}
 }
 
 func bundle(t testing.TB, name string) *golden.Bundle {

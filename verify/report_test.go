@@ -3,6 +3,7 @@ package verify_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -122,5 +123,35 @@ func TestReportsAreReproducible(t *testing.T) {
 	}
 	if diff := cmp.Diff(report(1), report(3)); diff != "" {
 		t.Errorf("(-one worker +three)\n%s", diff)
+	}
+}
+
+// TestSourceNote: the embedded bundles name the embedded model's files.
+func TestSourceNote(t *testing.T) {
+	of := tiny(t).sources
+	const dit, vae = "cola_dit/model.safetensors", "cola_vae/model.safetensors"
+	tests := []struct {
+		name    string
+		sources map[string]string
+		want    string // in the notes; "": nothing about sources
+	}{
+		{"the same", map[string]string{dit: of[dit], vae: of[vae]}, ""},
+		{"renamed", map[string]string{"a.safetensors": of[dit], "b.safetensors": of[vae]}, ""},
+		{"another prior", map[string]string{dit: sum(nil), vae: of[vae]}, "not made from the bundle's checkpoint: " + dit + " had"},
+		{"not known", nil, "sources not compared"},
+	}
+	b := bundle(t, "exact-ops")
+	for _, tt := range tests {
+		m := tiny(t)
+		engine, err := reference.New(m, m.cfg, reference.Options{})
+		check(t, err)
+		artifact := m.artifact()
+		artifact.Sources = tt.sources
+		r, err := verify.Run(t.Context(), engine, b, verify.Options{Name: "exact-ops", Artifact: artifact})
+		check(t, errors.Join(err, engine.Close()))
+		notes := strings.Join(r.Notes, "\n")
+		if tt.want != "" && !strings.Contains(notes, tt.want) || tt.want == "" && (strings.Contains(notes, "sources") || strings.Contains(notes, "checkpoint")) {
+			t.Errorf("%s: notes %q, want %q", tt.name, notes, tt.want)
+		}
 	}
 }
