@@ -64,7 +64,7 @@ func (m *Model) convertTiny(ctx context.Context) (path string, err error) {
 		return "", err
 	}
 	path = filepath.Join(m.folder, "tiny.cola")
-	_, err = convert.FS(ctx, golden.Tiny(), path, convert.Options{Type: quantize.F32})
+	_, err = convert.FS(ctx, golden.Tiny(), path, convert.Options{Type: quantize.F32, SHA256: true})
 	return path, err
 }
 

@@ -25,6 +25,15 @@ func TestTiny(t *testing.T) {
 	if err != nil || tok.VocabSize() != m.Config.VAE.VocabSize {
 		t.Errorf("tokenizer %v, %v", tok, err)
 	}
+	provenance, err := convert.ParseProvenance(m.Meta.Provenance)
+	if err != nil || len(provenance.Sources) == 0 {
+		t.Fatalf("provenance %+v, %v", provenance, err)
+	}
+	for _, s := range provenance.Sources {
+		if s.SHA256 == nil {
+			t.Errorf("no SHA-256 of %s, by which a golden bundle knows it", s.File)
+		}
+	}
 	if err := m.Close(); err != nil {
 		t.Error(err)
 	}
