@@ -118,7 +118,7 @@ func TestInterruptedResumable(t *testing.T) {
 		}
 		leftovers(t, out)
 		code, stdout, stderr := colaconv(t, "convert", src, "-o", out, "--force", "--resume")
-		if code != 0 || !strings.Contains(stdout, "were written before") {
+		if code != 0 || !strings.Contains(stdout, "written before") {
 			t.Errorf("%v: resuming: code %d, %q, %q", s, code, stdout, stderr)
 		}
 		if entries, err := os.ReadDir(filepath.Dir(out)); err != nil || len(entries) != 1 {
