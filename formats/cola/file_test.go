@@ -185,24 +185,17 @@ func TestOpenErrors(t *testing.T) {
 	}
 }
 
-// TestOpenIsFast opens a sparse file of 16 GiB with as many tensors as the
-// released model has.
-func TestOpenIsFast(t *testing.T) {
-	path := released(t)
-	best := time.Hour
-	for range 5 {
-		start := time.Now()
-		f, err := Open(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		best = min(best, time.Since(start))
-		f.Close()
+// TestOpenLarge opens a sparse file of 16 GiB with as many tensors as the released
+// model has; BenchmarkOpen says how fast.
+func TestOpenLarge(t *testing.T) {
+	f, err := Open(released(t))
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Logf("opened in %v", best)
-	if best > 50*time.Millisecond { // ten times the goal: machines differ, reading all would take seconds
-		t.Errorf("opening took %v", best)
+	if n := len(f.Descs()); n != 700 {
+		t.Errorf("%d tensors, want 700", n)
 	}
+	f.Close()
 }
 
 // released writes an artifact without data, of the size of the released model.

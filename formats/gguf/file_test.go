@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -154,23 +153,17 @@ func TestClosed(t *testing.T) {
 	}
 }
 
-// TestOpenIsFast opens a sparse file of the released model's size and vocabulary.
-func TestOpenIsFast(t *testing.T) {
-	path := released(t)
-	best := time.Hour
-	for range 5 {
-		start := time.Now()
-		f, err := Open(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		best = min(best, time.Since(start))
-		f.Close()
+// TestOpenLarge opens a sparse file of the released model's size and vocabulary;
+// BenchmarkOpen says how fast.
+func TestOpenLarge(t *testing.T) {
+	f, err := Open(released(t))
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Logf("opened in %v", best)
-	if best > 500*time.Millisecond { // it is some 10 ms; reading all would take seconds
-		t.Errorf("opening took %v", best)
+	if n := len(f.Descs()); n != 700 {
+		t.Errorf("%d tensors, want 700", n)
 	}
+	f.Close()
 }
 
 func released(t testing.TB) string {
