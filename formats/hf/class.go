@@ -17,6 +17,7 @@ const (
 	Norm                    // weights of LayerNorms
 	Bias                    // biases of every module
 	Buffer                  // values that follow from the configuration: rotary frequencies
+	AdaTable                // modulations of a schedule's timesteps, in place of AdaLN and TimestepEmbedding
 )
 
 var classNames = [...]string{
@@ -32,6 +33,7 @@ var classNames = [...]string{
 	Norm:              "norm",
 	Bias:              "bias",
 	Buffer:            "buffer",
+	AdaTable:          "adaln-table",
 }
 
 // String returns the class in lower case, words joined by hyphens.
