@@ -10,22 +10,41 @@ import (
 func newDiT[T number](l *loader[T], c hf.DiTConfig) *DiT[T] {
 	d := c.TxtDim
 	m := &DiT[T]{
-		TxtIn: l.linear(hf.DiTTxtIn, d, c.TxtInChannels, true),
-		EmbIn: &TimestepEmbedding[T]{
-			ProjIn:  l.linear(hf.DiTEmbProjIn, d, hf.SinusoidDim, true),
-			ProjHid: l.linear(hf.DiTEmbProjHid, d, d, true),
-			ProjOut: l.linear(hf.DiTEmbProjOut, c.EmbDim, d, true),
-		},
+		TxtIn:      l.linear(hf.DiTTxtIn, d, c.TxtInChannels, true),
 		TxtOutNorm: l.norm(hf.DiTTxtOutNorm, d, c.NormEps, true),
-		TxtOutAda:  l.linear(hf.DiTTxtOutAda, 2*d, d, true),
 		TxtOut:     l.linear(hf.DiTTxtOut, c.TxtOutChannels, d, true),
 	}
 	ropes := sharedRopes[T]{}
 	for i := range c.NumLayers {
 		m.Blocks = append(m.Blocks, newDiTBlock(l, c, i, &ropes))
 	}
+	if l.schedule != nil {
+		m.cond = newTabled(l, c)
+		return m
+	}
+	m.EmbIn, m.TxtOutAda = newTimestepEmbedding(l, c), l.linear(hf.DiTTxtOutAda, 2*d, d, true)
+	for i, b := range m.Blocks {
+		b.Ada = newAdaLN(l, c, i)
+	}
 	m.cond = newConditioner(m.EmbIn, m.Blocks, m.TxtOutAda)
 	return m
+}
+
+func newTimestepEmbedding[T number](l *loader[T], c hf.DiTConfig) *TimestepEmbedding[T] {
+	d := c.TxtDim
+	return &TimestepEmbedding[T]{
+		ProjIn:  l.linear(hf.DiTEmbProjIn, d, hf.SinusoidDim, true),
+		ProjHid: l.linear(hf.DiTEmbProjHid, d, d, true),
+		ProjOut: l.linear(hf.DiTEmbProjOut, c.EmbDim, d, true),
+	}
+}
+
+func newAdaLN[T number](l *loader[T], c hf.DiTConfig, i int) *AdaLN[T] {
+	d, n := c.TxtDim, hf.DiTBlockModules(i)
+	return &AdaLN[T]{
+		MSAIn: l.linear(n.AdaMSAIn, 2*d, d, true), MSAOut: l.linear(n.AdaMSAOut, d, d, true),
+		MLPIn: l.linear(n.AdaMLPIn, 2*d, d, true), MLPOut: l.linear(n.AdaMLPOut, d, d, true),
+	}
 }
 
 func newDiTBlock[T number](l *loader[T], c hf.DiTConfig, i int, ropes *sharedRopes[T]) *DiTBlock[T] {
@@ -44,10 +63,6 @@ func newDiTBlock[T number](l *loader[T], c hf.DiTConfig, i int, ropes *sharedRop
 			ProjIn:  l.linear(n.MLPIn, f, d, true),
 			ProjOut: l.linear(n.MLPOut, d, f, true),
 			path:    path + "mlp.",
-		},
-		Ada: &AdaLN[T]{
-			MSAIn: l.linear(n.AdaMSAIn, 2*d, d, true), MSAOut: l.linear(n.AdaMSAOut, d, d, true),
-			MLPIn: l.linear(n.AdaMLPIn, 2*d, d, true), MLPOut: l.linear(n.AdaMLPOut, d, d, true),
 		},
 		norm: &LayerNorm[T]{width: d, eps: c.NormEps},
 		path: path,

@@ -1,14 +1,19 @@
 package reference
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
 
 // Everything that AdaLN adds depends on the timestep alone, and a run uses few
 // distinct timesteps: the schedule's, again for every block, and 0. A conditioner
 // computes each of them once and keeps the results; released sizes then leave a
 // third of the prior's parameters out of every pass but the first of its timestep.
+// With an AdaLN table in their place, the results are all there is; see newTabled.
 type conditioner[T number] struct {
-	embedding *TimestepEmbedding[T]
-	linears   []*Linear[T] // every AdaLN's, in the order of conditioning
+	embedding *TimestepEmbedding[T] // nil: of a table
+	linears   []*Linear[T]          // every AdaLN's, in the order of conditioning
+	widths    []int                 // of their outputs
 
 	line  map[uint64]int // timestep's bits → line of the outputs
 	lines [][]T          // per linear: [len(line), out]
@@ -34,6 +39,9 @@ func newConditioner[T number](e *TimestepEmbedding[T], blocks []*DiTBlock[T], ou
 		c.linears = append(c.linears, b.Ada.MSAIn, b.Ada.MSAOut, b.Ada.MLPIn, b.Ada.MLPOut)
 	}
 	c.linears = append(c.linears, out)
+	for _, l := range c.linears {
+		c.widths = append(c.widths, l.out)
+	}
 	c.forget()
 	return c
 }
@@ -46,13 +54,19 @@ func (c *conditioner[T]) forget() {
 // condition returns the contributions of the timesteps t, one for each row. It
 // shows the sinusoid and the embedding row by row; a replaced one is followed.
 func (c *conditioner[T]) condition(p *pass[T], t []T) conditioning[T] {
-	if emb, forced := c.observed(p, t); forced {
-		return c.compute(p, emb)
+	if c.embedding != nil {
+		if emb, forced := c.observed(p, t); forced {
+			return c.compute(p, emb)
+		}
+		c.learn(p, t)
 	}
-	c.learn(p, t)
 	of := make([]int, len(t))
 	for r, at := range t {
-		of[r] = c.line[bits(at)]
+		line, known := c.line[bits(at)]
+		if !known {
+			p.fail(fmt.Errorf("timestep %v is none of the %d that the model's AdaLN table holds", at, len(c.line)))
+		}
+		of[r] = line
 	}
 	return c.arrange(p, c.lines, of)
 }
@@ -114,8 +128,8 @@ func (c *conditioner[T]) outputs(p *pass[T], emb value[T]) []value[T] {
 // width returns the elements of one timestep's lines.
 func (c *conditioner[T]) width() int {
 	n := 0
-	for _, l := range c.linears {
-		n += l.out
+	for _, w := range c.widths {
+		n += w
 	}
 	return n
 }
@@ -123,21 +137,21 @@ func (c *conditioner[T]) width() int {
 // arrange gives the lines of every linear to its place in the model.
 func (c *conditioner[T]) arrange(p *pass[T], lines [][]T, of []int) conditioning[T] {
 	at := func(i int) value[T] {
-		m, err := matrixOf(lines[i], len(lines[i])/c.linears[i].out, c.linears[i].out)
+		m, err := matrixOf(lines[i], len(lines[i])/c.widths[i], c.widths[i])
 		if err != nil {
 			p.fail(err)
 		}
 		return value[T]{m, p.released}
 	}
-	gate := func(i int) table[T] { return table[T]{lines: at(i), of: of, to: c.linears[i].out} }
+	gate := func(i int) table[T] { return table[T]{lines: at(i), of: of, to: c.widths[i]} }
 	var out conditioning[T]
-	for i := 0; i+4 < len(c.linears); i += 4 {
+	for i := 0; i+4 < len(c.widths); i += 4 {
 		out.blocks = append(out.blocks, blockConditioning[T]{
 			msaIn: chunked(at(i), of), msaOut: gate(i + 1),
 			mlpIn: chunked(at(i+2), of), mlpOut: gate(i + 3),
 		})
 	}
-	out.out = chunked(at(len(c.linears)-1), of)
+	out.out = chunked(at(len(c.widths)-1), of)
 	return out
 }
 

@@ -8,11 +8,11 @@ import (
 // timestep for every row, its output the velocity [R, c].
 type DiT[T number] struct {
 	nn.Module
-	TxtIn      *Linear[T] // [d, c]
-	EmbIn      *TimestepEmbedding[T]
+	TxtIn      *Linear[T]            // [d, c]
+	EmbIn      *TimestepEmbedding[T] // nil where an AdaLN table stands in its place
 	Blocks     []*DiTBlock[T]
 	TxtOutNorm *LayerNorm[T] // with parameters
-	TxtOutAda  *Linear[T]    // [2d, d]: txt_out_ada.out_in
+	TxtOutAda  *Linear[T]    // [2d, d]: txt_out_ada.out_in; nil like EmbIn
 	TxtOut     *Linear[T]    // [c, d]
 
 	cond *conditioner[T]

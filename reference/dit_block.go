@@ -8,7 +8,7 @@ type DiTBlock[T number] struct {
 	nn.Module
 	MSA *DiTAttention[T]
 	MLP *DiTMLP[T]
-	Ada *AdaLN[T]
+	Ada *AdaLN[T] // nil where an AdaLN table stands in its place
 
 	norm *LayerNorm[T] // msa_norm and mlp_norm
 	path string        // "dit.blocks.3."

@@ -21,12 +21,14 @@ type Options struct {
 	// codedWeights. Layers of other weights and the patch convolution compute as
 	// ever. It is an error without int8 weights.
 	Activations generate.Activations
-	Float64     bool // compute in float64; the exact contract and float activations only
+	Float64     bool // compute in float64, modulations of an AdaLN table aside; the exact contract and float activations only
 	Workers     int  // goroutines that compute at the same time; 0: one per processor
 }
 
 // New returns an engine that computes the model of cfg with the weights of src,
-// under their native names. Weights may be used where they lie in src: it must
+// under their native names. Where src holds an AdaLN table in place of some, the
+// engine's Model names the only schedule that it computes, and another contract than
+// the table's is an error. Weights may be used where they lie in src: it must
 // stay open until the engine is closed, and closing it is the caller's affair. A
 // tensor that is missing or of another shape is an error that wraps
 // tensor.ErrDamaged.
@@ -48,14 +50,15 @@ func New(src tensor.Source, cfg hf.Config, o Options) (generate.Engine, error) {
 
 // engine computes in T.
 type engine[T number] struct {
-	cfg     hf.Config
-	options Options
-	encoder *Encoder[T]
-	dit     *DiT[T]
-	decoder *Decoder[T]
-	tap     generate.Tap
-	batch   *batch // nil before Prefill and after Close
-	closed  bool
+	cfg      hf.Config
+	options  Options
+	encoder  *Encoder[T]
+	dit      *DiT[T]
+	decoder  *Decoder[T]
+	schedule *hf.Schedule // the only one that can be computed; nil: any
+	tap      generate.Tap
+	batch    *batch // nil before Prefill and after Close
+	closed   bool
 }
 
 // batch counts the cached rows of every sample.
@@ -64,11 +67,15 @@ type batch struct {
 }
 
 func newEngine[T number](src tensor.Source, cfg hf.Config, o Options) (generate.Engine, error) {
-	e := &engine[T]{cfg: cfg, options: o}
-	l := &loader[T]{
-		src: src, released: o.Contract == generate.Released, int8: o.Activations == generate.Int8Activations, workers: o.Workers,
+	schedule, err := findSchedule(src, o.Contract)
+	if err != nil {
+		return nil, fmt.Errorf("reference: %w", err)
 	}
-	err := guard("loading", func() error {
+	e := &engine[T]{cfg: cfg, options: o, schedule: schedule}
+	l := &loader[T]{
+		src: src, released: o.Contract == generate.Released, int8: o.Activations == generate.Int8Activations, workers: o.Workers, schedule: schedule,
+	}
+	err = guard("loading", func() error {
 		e.dit = newDiT(l, cfg.DiT)
 		e.encoder, e.decoder = newVAE(l, cfg.VAE)
 		return l.err
@@ -87,7 +94,7 @@ func (e *engine[T]) Model() generate.Model {
 		BlockSize: e.cfg.DiT.BlockSize, PatchSize: e.cfg.VAE.PatchSize,
 		LatentDim: e.cfg.VAE.LatentDim, VocabSize: e.cfg.VAE.VocabSize,
 		CrossTalk: !e.cfg.VAE.BlockCausal,
-		Contract:  e.options.Contract, Activations: e.options.Activations,
+		Contract:  e.options.Contract, Activations: e.options.Activations, Schedule: e.schedule,
 	}
 }
 
@@ -95,7 +102,7 @@ func (e *engine[T]) Observe(tap generate.Tap) { e.tap = tap }
 
 // Close forgets weights and caches.
 func (e *engine[T]) Close() error {
-	*e = engine[T]{cfg: e.cfg, options: e.options, closed: true}
+	*e = engine[T]{cfg: e.cfg, options: e.options, schedule: e.schedule, closed: true}
 	return nil
 }
 

@@ -27,7 +27,8 @@ type loader[T number] struct {
 	released bool
 	int8     bool // int8 activations: layers with int8 weights multiply codes
 	workers  int
-	coded    int // layers that do
+	coded    int          // layers that do
+	schedule *hf.Schedule // of the AdaLN table that src holds; nil: it holds none
 	err      error
 }
 

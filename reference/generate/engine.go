@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 
+	"colakit/formats/hf"
 	"colakit/formats/tensor"
 )
 
@@ -53,6 +54,21 @@ type Model struct {
 
 	Contract    Contract
 	Activations Activations
+
+	// Schedule is the only one whose timesteps the engine can compute, that of the
+	// model's AdaLN table; nil: any.
+	Schedule *hf.Schedule
+}
+
+// CheckSchedule returns an error unless the engine can compute the timesteps from
+// T, cut to an integer, to 0 in so many steps.
+func (m Model) CheckSchedule(T float64, steps int) error {
+	s := m.Schedule
+	if s == nil || s.T == int(T) && s.Steps == steps {
+		return nil
+	}
+	return fmt.Errorf("the model holds an AdaLN table for %v, and this run has T = %d in %d steps: run the table's schedule, or convert the checkpoint with --ada-steps %d or --ada full",
+		s, int(T), steps, steps)
 }
 
 // A Pass is one call of the denoiser or the decoder for the current block of

@@ -92,6 +92,9 @@ func Run(ctx context.Context, e Engine, prompts []Prompt, o Options, noise Noise
 		return nil, err
 	}
 	r := &run{engine: e, model: e.Model(), options: o, noise: noise}
+	if err := r.model.CheckSchedule(o.T, o.Steps); err != nil {
+		return nil, err
+	}
 	if err := r.lay(prompts); err != nil {
 		return nil, err
 	}

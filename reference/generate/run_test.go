@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"colakit/formats/hf"
 )
 
 var small = Model{BlockSize: 4, PatchSize: 1, LatentDim: 2, VocabSize: 32}
@@ -272,5 +274,32 @@ func TestLogitsThatNoMachineHolds(t *testing.T) {
 	_, err := Run(context.Background(), f, prompts(1), options(8), NoiseFunc(zeroNoise))
 	if err == nil || !strings.Contains(err.Error(), "block_size 65536") || len(f.calls) > 0 {
 		t.Errorf("error %v, calls %v", err, f.calls)
+	}
+}
+
+// An engine with an AdaLN table computes one schedule; another is refused, by the
+// names of both, before the engine is asked for anything.
+func TestOtherSchedulesAreRefused(t *testing.T) {
+	m := Model{BlockSize: 2, PatchSize: 1, LatentDim: 2, VocabSize: 20, Schedule: &hf.Schedule{T: 1000, Steps: 4, Contract: "exact"}}
+	for _, tt := range []struct {
+		T     float64
+		steps int
+		want  string
+	}{
+		{1000, 4, ""},
+		{1000.7, 4, ""}, // T is cut to an integer
+		{1000, 8, "T = 1000 in 4 steps under the exact contract, and this run has T = 1000 in 8 steps"},
+		{999, 4, "this run has T = 999 in 4 steps"},
+	} {
+		e, o := newFake(m), Defaults()
+		o.T, o.Steps, o.MaxNewTokens, o.PadTokenID = tt.T, tt.steps, 1, 0
+		noise := NoiseFunc(func(int, int, []float32) error { return nil })
+		_, err := Run(t.Context(), e, []Prompt{{Name: "p", Tokens: []int32{1}}}, o, noise)
+		switch {
+		case tt.want == "" && err != nil:
+			t.Errorf("T %v, %d steps: %v", tt.T, tt.steps, err)
+		case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want) || len(e.calls) > 0):
+			t.Errorf("T %v, %d steps: error %v after %q", tt.T, tt.steps, err, e.calls)
+		}
 	}
 }
