@@ -29,6 +29,7 @@ func (r *CheckReport) checkProvenance(f *cola.File, meta cola.Meta) {
 	}
 	if len(p.Plan.Steps) > 0 {
 		r.checkSteps(f, p)
+		r.checkSchedule(f, p)
 	}
 }
 
@@ -47,6 +48,14 @@ func (r *CheckReport) checkSteps(f *cola.File, p Provenance) {
 	}
 	for _, name := range sortedKeys(steps) {
 		r.damage("provenance", name, fmt.Errorf("%s: tensor %q is in the plan that it was made by, and missing", f.Name(), name))
+	}
+}
+
+// checkSchedule compares the AdaLN table, if there is one, with that of the plan.
+func (r *CheckReport) checkSchedule(f *cola.File, p Provenance) {
+	s, ok, err := hf.FindSchedule(f)
+	if want := p.Plan.AdaTable; err == nil && ok && (want == nil || *want != s) {
+		r.damage("provenance", hf.AdaTimesteps, fmt.Errorf("%s: the AdaLN table is for %v, its plan says %v", f.Name(), s, want))
 	}
 }
 

@@ -27,4 +27,9 @@
 // that source and plan are the same, reads what is noted back, and converts the
 // rest. Nothing has to be synced for this: what did not reach the disk has other
 // sums, and is converted again.
+//
+// An artifact may hold an AdaLN table in place of the weights between the timestep
+// and the modulations. The arithmetic is Options.Modulations', called before the
+// first byte is written with the weights as the model's loader rounds them; the plan
+// lists what the table replaces, and is bound to the table's schedule.
 package convert

@@ -62,6 +62,9 @@ func (c *Conversion) Execute(ctx context.Context, out string, o ExecuteOptions) 
 		return Summary{}, err
 	}
 	defer src.close()
+	if err := c.computeTable(ctx, src, o.Progress); err != nil {
+		return Summary{}, err
+	}
 	file, entries, err := c.create(t, src)
 	if err != nil {
 		return Summary{}, err

@@ -74,7 +74,7 @@ func (e *execution) take(t task, res *result) error {
 		e.noteParts(t.file, t.file.wholePart(t.part))
 		return nil
 	}
-	step, path := e.Steps[t.step], e.tensors[t.step].file.Path()
+	step, path := e.Steps[t.step], e.tensors[t.step].path()
 	if err := unstorable(step, path, res.tally); err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func (e *execution) settle(step int, path string) error {
 
 // noteParts keeps the parts that were hashed for the journal.
 func (e *execution) noteParts(h *weightFile, pieces ...piece) {
-	if e.journal == nil || len(h.parts) < 2 {
+	if e.journal == nil || h == nil || len(h.parts) < 2 {
 		return
 	}
 	for _, p := range pieces {
@@ -139,6 +139,9 @@ func (e *execution) finish(d *digests) (Summary, error) {
 	p := Provenance{Tool: Tool, Plan: e.Plan, Verification: Verification{Unverified}}
 	for _, f := range e.Conversion.source.files {
 		p.Sources = append(p.Sources, SourceSum{f.name, f.size, e.source.sum(f), d.sums[f]})
+	}
+	if e.AdaTable != nil {
+		p.AdaTable = &e.tableSource
 	}
 	for i, s := range e.Steps {
 		p.Results = append(p.Results, Result{s.Tensor, e.figures[i]})

@@ -34,8 +34,12 @@ type Making struct {
 	Tool   string     `json:"tool"`
 	Type   string     `json:"type"`             // as asked for
 	Source *SourceSum `json:"source,omitempty"` // the file that held the tensor
-	State  string     `json:"state"`            // of its verification
-	Root   blake3.Sum `json:"root"`             // of the artifact
+	// AdaTable and Weights say for which schedule a tensor of the AdaLN table was
+	// computed, and from which weights.
+	AdaTable *hf.Schedule `json:"ada_table,omitempty"`
+	Weights  *TableSource `json:"weights,omitempty"`
+	State    string       `json:"state"` // of its verification
+	Root     blake3.Sum   `json:"root"`  // of the artifact
 }
 
 // Explain explains one tensor of a file of any format. A damaged tensor is
@@ -77,6 +81,9 @@ func (c *Collection) explainMaking(e *Explanation) error {
 	if e.Step == nil {
 		return nil
 	}
+	if e.Step.Action == Compute {
+		e.Made.AdaTable, e.Made.Weights = p.Plan.AdaTable, p.AdaTable
+	}
 	for i := range p.Sources {
 		if p.Sources[i].File == e.Step.File {
 			e.Made.Source = &p.Sources[i]
@@ -91,6 +98,7 @@ func (c *Collection) class(name string) string {
 	var expected []hf.Expected
 	if d, err := hf.ParseDiTConfig(hf.Architecture(c.Meta.DiTConfig)); err == nil {
 		expected = append(expected, d.Inventory()...)
+		expected = append(expected, d.AdaTable(hf.Schedule{})...)
 	}
 	if v, err := hf.ParseVAEConfig(hf.Architecture(c.Meta.VAEConfig)); err == nil {
 		expected = append(expected, v.Inventory()...)

@@ -32,8 +32,13 @@ func (e Explanation) writeMaking(w *writer) {
 		return
 	}
 	if s := e.Step; s != nil {
-		w.line("  source     %s, %v", show(s.Source), s.From)
-		w.line("  from       %s", e.Made.sourceText())
+		if s.Action == Compute {
+			w.line("  AdaLN      table for %v", e.Made.AdaTable)
+			w.line("  from       %v", e.Made.Weights)
+		} else {
+			w.line("  source     %s, %v", show(s.Source), s.From)
+			w.line("  from       %s", e.Made.sourceText())
+		}
 		if src := e.Made.Source; src != nil && src.SHA256 != nil {
 			w.line("             sha256 %v", src.SHA256)
 		}

@@ -35,13 +35,13 @@ func InspectTensor(path, name string) (TensorInspection, error) {
 
 func (c *Collection) inspectTensor(name string) (TensorInspection, error) {
 	t := TensorInspection{Schema: TensorSchema, File: c.Path, Format: c.Format}
-	k, err := c.find(name)
-	if err != nil {
-		return t, err
-	}
 	p, err := c.provenance()
 	if err != nil {
 		return t, err
+	}
+	k, err := c.find(name)
+	if err != nil {
+		return t, p.dropped(c.Path, name, err)
 	}
 	h := c.holdings[k]
 	steps, results := p.byTensor()

@@ -130,6 +130,10 @@ func (p *Provenance) write(w *writer) {
 		}
 	}
 	w.line("  tensors    %s", p.Plan.counts())
+	if s := p.Plan.AdaTable; s != nil {
+		w.line("  AdaLN      table for %v", s)
+		w.line("             of %v", p.AdaTable)
+	}
 	for _, note := range p.Plan.Notes {
 		w.line("  note       %s", note)
 	}
@@ -154,7 +158,9 @@ func (t TensorInspection) WriteText(out io.Writer) error {
 	w := &writer{out: out}
 	t.TensorLine.write(w)
 	if s := t.Step; s != nil {
-		w.line("  source     %s: %s, %v", s.File, s.Source, s.From)
+		if s.Action != Compute {
+			w.line("  source     %s: %s, %v", s.File, s.Source, s.From)
+		}
 		w.line("  action     %s: %s", s.Action, s.Reason)
 	}
 	writeError(w, t.TensorLine)

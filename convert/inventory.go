@@ -15,7 +15,15 @@ import (
 type found struct {
 	hf.Expected
 	stored tensor.Desc       // under its name in the checkpoint
-	file   *safetensors.File // that holds it
+	file   *safetensors.File // that holds it; nil: none does, it is computed
+}
+
+// path returns the file that holds the tensor, or what it is computed as.
+func (f found) path() string {
+	if f.file == nil {
+		return "the AdaLN table"
+	}
+	return f.file.Path()
 }
 
 // match compares what the checkpoint holds with what the configurations expect,

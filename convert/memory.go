@@ -12,7 +12,7 @@ import (
 // Memory says how many workers and tiles share how much memory. All sizes are in
 // bytes of resident memory.
 type Memory struct {
-	Peak    int64 `json:"peak"`    // Program + Tables + Jobs × Worker + Tiles × Tile
+	Peak    int64 `json:"peak"`    // Program + Tables + the larger one of Jobs × Worker + Tiles × Tile and Modulations
 	Program int64 `json:"program"` // text, runtime, stacks, garbage
 	Tables  int64 `json:"tables"`  // what both files hold, and the files that are held as a whole
 	Jobs    int   `json:"jobs"`    // workers
@@ -20,6 +20,8 @@ type Memory struct {
 	Tiles   int   `json:"tiles"`   // in work at once: converted, or waiting for their turn
 	Tile    int64 `json:"tile"`
 	Limit   int64 `json:"limit"` // of Peak
+	// Modulations is what computing the AdaLN table takes, before there are workers.
+	Modulations int64 `json:"modulations,omitempty"`
 }
 
 // What was measured on linux/amd64, and rounded up.
@@ -46,6 +48,8 @@ func (c *Conversion) need() Memory {
 	for _, f := range c.source.files {
 		m.Tables += 4 * int64(len(f.data)) // as they are, parsed, and in the artifact
 	}
+	table, computing := c.tableMemory()
+	m.Tables, m.Modulations = m.Tables+table, computing
 	rows := int64(0)
 	for _, s := range c.Steps {
 		if s.To.Quantized() {
@@ -59,7 +63,7 @@ func (c *Conversion) need() Memory {
 // with returns the same for so many workers and tiles.
 func (m Memory) with(jobs, tiles int) Memory {
 	m.Jobs, m.Tiles = jobs, tiles
-	m.Peak = m.Program + m.Tables + int64(jobs)*m.Worker + int64(tiles)*m.Tile
+	m.Peak = m.Program + m.Tables + max(int64(jobs)*m.Worker+int64(tiles)*m.Tile, m.Modulations)
 	return m
 }
 

@@ -57,7 +57,7 @@ func (c *Conversion) Scan(ctx context.Context, o ScanOptions) error {
 	if c.scanned {
 		return nil
 	}
-	steps := slices.DeleteFunc(c.allSteps(), func(i int) bool { return !c.Steps[i].canOverflow() })
+	steps := slices.DeleteFunc(c.allSteps(), func(i int) bool { return c.Steps[i].Action == Compute || !c.Steps[i].canOverflow() })
 	tallies, err := c.tally(ctx, steps, o)
 	if err != nil {
 		return err
@@ -106,7 +106,7 @@ func (c *Conversion) tally(ctx context.Context, steps []int, o ScanOptions) ([]q
 			o.Progress(p)
 		}
 		step := c.Steps[t.step]
-		return damaged(step, c.tensors[t.step].file.Path(), res.tally)
+		return damaged(step, c.tensors[t.step].path(), res.tally)
 	}
 	return tallies, r.execute(ctx, m)
 }
@@ -124,7 +124,7 @@ func (c *Conversion) allow(i int, t quantize.Tally) error {
 	to, ok := c.Overflow.fallback()
 	if !ok {
 		if s.To.Quantized() {
-			return fmt.Errorf("%s: tensor %q holds %s; what becomes codes is not clamped: let it fall back to another type, or choose f32 scales", c.tensors[i].file.Path(), s.Source, values)
+			return fmt.Errorf("%s: tensor %q holds %s; what becomes codes is not clamped: let it fall back to another type, or choose f32 scales", c.tensors[i].path(), s.Source, values)
 		}
 		if largest := t.Figures().Largest; largest > math.MaxFloat32 {
 			return fmt.Errorf("%s: tensor %q holds values up to %v, beyond those of f32: correct the checkpoint", c.tensors[i].file.Path(), s.Source, largest)
@@ -136,7 +136,7 @@ func (c *Conversion) allow(i int, t quantize.Tally) error {
 	wider.To = to
 	if largest := t.Figures().Largest; largest > wider.cast().Largest() {
 		return fmt.Errorf("%s: tensor %q holds values up to %v, beyond %v, the largest value of %s",
-			c.tensors[i].file.Path(), s.Source, largest, wider.cast().Largest(), wider.narrowest())
+			c.tensors[i].path(), s.Source, largest, wider.cast().Largest(), wider.narrowest())
 	}
 	instead := s.To
 	wider.InsteadOf, wider.Overflow = &instead, values

@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -124,23 +125,37 @@ func (r *run) convert(t task, res *result, input []byte) error {
 		n := e.ChunkBytes(e.DataChunks() + t.chunk)
 		res.scales = res.buffer[len(res.data) : int64(len(res.data))+n]
 	}
-	file, pieces := r.conversion.tilePieces(t.step, t.chunk, r.source)
 	tile, err := quantize.NewTile(res.data, res.scales, step.cast(), step.Shape, first)
-	if err != nil {
-		return fmt.Errorf("%s: tensor %q: %w", file.path, step.Source, err)
+	if err == nil {
+		err = r.fill(tile, t, input)
 	}
+	if err == nil {
+		res.tally, err = tile.Tally()
+	}
+	if err != nil {
+		return fmt.Errorf("%s: tensor %q: %w", r.conversion.tensors[t.step].path(), cmp.Or(step.Source, step.Tensor), err)
+	}
+	res.dataSum, res.scaleSum = blake3.Of(res.data), blake3.Of(res.scales)
+	return nil
+}
+
+// fill gives a tile the elements that it is converted from.
+func (r *run) fill(tile *quantize.Tile, t task, input []byte) error {
+	step := r.conversion.Steps[t.step]
+	if step.Action == Compute {
+		first, n := r.conversion.layout[t.step].Elements(t.chunk)
+		size := int64(step.From.Size())
+		return tile.Write(r.conversion.table[step.Tensor][first*size : (first+n)*size])
+	}
+	file, pieces := r.conversion.tilePieces(t.step, t.chunk, r.source)
 	for _, p := range pieces {
 		src, err := file.readPiece(input, p)
 		if err != nil {
 			return err
 		}
 		if err := tile.Write(src); err != nil {
-			return fmt.Errorf("%s: tensor %q: %w", file.path, step.Source, err)
+			return err
 		}
 	}
-	if res.tally, err = tile.Tally(); err != nil {
-		return fmt.Errorf("%s: tensor %q: %w", file.path, step.Source, err)
-	}
-	res.dataSum, res.scaleSum = blake3.Of(res.data), blake3.Of(res.scales)
 	return nil
 }

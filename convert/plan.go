@@ -19,16 +19,17 @@ const (
 	Widen    Action = "widen"    // exact, to a wider type
 	Round    Action = "round"    // to the nearest value of the type, ties to even
 	Quantize Action = "quantize" // to codes and scales
+	Compute  Action = "compute"  // from other tensors: those that the plan drops
 )
 
 // Step is the plan for one tensor.
 type Step struct {
 	Tensor    string           `json:"tensor"` // native name
 	Class     string           `json:"class"`
-	Source    string           `json:"source"` // name in the checkpoint
-	File      string           `json:"file"`   // of the checkpoint
+	Source    string           `json:"source"` // name in the checkpoint; "" of what is computed
+	File      string           `json:"file"`   // of the checkpoint; "" of what is computed
 	Shape     tensor.Shape     `json:"shape"`
-	From      dtype.Type       `json:"from"`
+	From      dtype.Type       `json:"from"`           // in the checkpoint, or as computed
 	Load      *dtype.Type      `json:"load,omitempty"` // rounded to it first, as on loading
 	To        quantize.Scheme  `json:"to"`
 	InsteadOf *quantize.Scheme `json:"instead_of,omitempty"` // To is a fallback from it, for overflow
@@ -53,16 +54,18 @@ type Plan struct {
 	SHA256      bool            `json:"sha256,omitempty"` // the sources' SHA-256 is noted
 	Sources     []Source        `json:"sources"`
 	Steps       []Step          `json:"tensors"`
-	Notes       []string        `json:"notes"` // what a user should know, one line each
+	AdaTable    *hf.Schedule    `json:"ada_table,omitempty"` // of the AdaLN table; nil: the weights are stored
+	Dropped     []Dropped       `json:"dropped,omitempty"`   // what it replaces
+	Notes       []string        `json:"notes"`               // what a user should know, one line each
 	SourceBytes int64           `json:"source_bytes"`
 	OutputBytes int64           `json:"output_bytes"` // exact size of the artifact
 }
 
 // newPlan decides what becomes of every tensor.
-func newPlan(c *checkpoint, tensors []found, o Options) (Plan, error) {
+func newPlan(c *checkpoint, tensors, dropped []found, o Options) (Plan, error) {
 	p := Plan{
 		Type: o.Type.String(), Rules: o.Rules, Overflow: cmp.Or(o.Overflow, OverflowFail), SHA256: o.SHA256,
-		Notes: append([]string{}, c.notes...),
+		Notes: append([]string{}, c.notes...), AdaTable: o.AdaTable,
 	}
 	names := map[string]string{}
 	for _, f := range c.files {
@@ -70,16 +73,22 @@ func newPlan(c *checkpoint, tensors []found, o Options) (Plan, error) {
 		p.SourceBytes += f.size
 		names[f.path] = f.name
 	}
+	if o.AdaTable != nil {
+		p.Notes = append(p.Notes, fmt.Sprintf("the AdaLN table is for %v: the artifact generates by no other schedule", o.AdaTable))
+	}
 	policy, err := o.policy(tensors)
 	if err != nil {
 		return Plan{}, err
 	}
+	if p.Dropped, err = planDropped(c, dropped, names); err != nil {
+		return Plan{}, err
+	}
 	for _, f := range tensors {
-		s, err := newStep(f, c.load[f.Model], policy)
+		s, err := p.newStep(f, c.load[f.Model], policy)
 		if err != nil {
 			return Plan{}, err
 		}
-		s.File = names[f.file.Path()]
+		s.File = names[f.path()]
 		if r, ok := policy.(recipe); ok && r[f.Name].InsteadOf != nil {
 			s.InsteadOf, s.Overflow = r[f.Name].InsteadOf, r[f.Name].Overflow
 		}
@@ -96,15 +105,20 @@ func (o Options) policy(tensors []found) (quantize.Policy, error) {
 	if len(o.Rules) == 0 {
 		return quantize.PolicyFor(o.Type), nil
 	}
-	expected := make([]hf.Expected, len(tensors))
-	for i, f := range tensors {
-		expected[i] = f.Expected
+	var expected []hf.Expected
+	for _, f := range tensors {
+		if f.Class != hf.AdaTable {
+			expected = append(expected, f.Expected)
+		}
 	}
 	rules := quantize.Rules{Rules: o.Rules, Otherwise: quantize.PolicyFor(o.Type)}
 	return rules, rules.Check(expected)
 }
 
-func newStep(f found, load dtype.Type, policy quantize.Policy) (Step, error) {
+func (p Plan) newStep(f found, load dtype.Type, policy quantize.Policy) (Step, error) {
+	if f.Class == hf.AdaTable {
+		return newTableStep(f, *p.AdaTable)
+	}
 	to, reason := policy.Choose(f.Expected)
 	s := Step{
 		Tensor: f.Name, Class: f.Class.String(), Source: f.stored.Name, Shape: f.Shape,
@@ -114,7 +128,7 @@ func newStep(f found, load dtype.Type, policy quantize.Policy) (Step, error) {
 		s.Load = &load
 	}
 	if err := s.settle(); err != nil {
-		return s, fmt.Errorf("%s: %w", f.file.Path(), err)
+		return s, fmt.Errorf("%s: %w", f.path(), err)
 	}
 	return s, nil
 }
@@ -132,7 +146,7 @@ func (s *Step) settle() error {
 	}
 	data, scales, err := s.To.Layout(s.Shape)
 	if err != nil {
-		return fmt.Errorf("tensor %q: %w", s.Source, err)
+		return fmt.Errorf("tensor %q: %w", cmp.Or(s.Source, s.Tensor), err)
 	}
 	s.Bytes = data + scales
 	return nil

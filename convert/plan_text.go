@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 
+	"colakit/formats/dtype"
 	"colakit/internal/units"
 )
 
@@ -11,6 +12,9 @@ import (
 func (p Preview) WriteText(out io.Writer) error {
 	w := &writer{out: out}
 	rows := []string{"tensor\tsource\taction\ttype\tshape\tbytes\treason"}
+	for _, d := range p.Dropped {
+		rows = append(rows, fmt.Sprintf("%s\t%v\tdrop\t–\t%v\t0\t%s", d.Tensor, loadedAs(d.From, d.Load), d.Shape, d.Reason))
+	}
 	for _, s := range p.Steps {
 		rows = append(rows, fmt.Sprintf("%s\t%v\t%s\t%v\t%v\t%d\t%s", s.Tensor, s.from(), s.Action, s.To, s.Shape, s.Bytes, s.Reason))
 	}
@@ -21,6 +25,9 @@ func (p Preview) WriteText(out io.Writer) error {
 		100*float64(p.OutputBytes)/float64(p.SourceBytes))
 	w.line("  disk     %v", p.Disk)
 	w.line("  memory   %v", p.Memory)
+	if p.Memory.Modulations > 0 {
+		w.line("           %s at first, for the AdaLN table", units.Bytes(p.Memory.Program+p.Memory.Tables+p.Memory.Modulations))
+	}
 	if p.Time != nil {
 		w.line("  time     %v", p.Time)
 	}
@@ -30,6 +37,9 @@ func (p Preview) WriteText(out io.Writer) error {
 
 // writeRemarks writes what must not be missed.
 func (p Plan) writeRemarks(w *writer) {
+	if n := len(p.Dropped); n > 0 {
+		w.line("  dropped  %d tensors, %s of the source: %s", n, units.Bytes(p.droppedBytes()), reasonDropped)
+	}
 	for _, s := range p.Steps {
 		switch {
 		case s.InsteadOf != nil:
@@ -45,10 +55,25 @@ func (p Plan) writeRemarks(w *writer) {
 
 // from says what the elements are in the source: "f32", "f32, loaded as bf16".
 func (s Step) from() string {
-	if s.Load != nil {
-		return fmt.Sprintf("%v, loaded as %v", s.From, *s.Load)
+	if s.Action == Compute {
+		return "–"
 	}
-	return s.From.String()
+	return loadedAs(s.From, s.Load)
+}
+
+func loadedAs(from dtype.Type, load *dtype.Type) string {
+	if load != nil {
+		return fmt.Sprintf("%v, loaded as %v", from, *load)
+	}
+	return from.String()
+}
+
+// droppedBytes returns the size of what is dropped, in the source.
+func (p Plan) droppedBytes() (n int64) {
+	for _, d := range p.Dropped {
+		n += d.Bytes
+	}
+	return n
 }
 
 // String says what is needed and what there is.

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"colakit/formats/cola"
+	"colakit/formats/hf"
 	"colakit/formats/tensor"
 	"colakit/quantize"
 )
@@ -20,6 +21,8 @@ type Options struct {
 	SHA256      bool            // note the sources' SHA-256, too
 	Tokenizer   string          // path; "" takes the one that lies with the checkpoint
 	NoTokenizer bool            // convert without a tokenizer
+	AdaTable    *hf.Schedule    // store the AdaLN table of this schedule in place of the weights; nil: these
+	Modulations Modulations     // computes it
 }
 
 // Conversion is a checked source with the plan for it.
@@ -28,11 +31,16 @@ type Conversion struct {
 
 	source  *checkpoint
 	tensors []found
+	dropped []found
 	layout  []cola.Entry // of the tensors in the artifact
 	read    int64        // bytes of all tensors in the source
 	scanned bool         // for overflow, or there is no need
 	reserve int          // bytes of the provenance section
 	open    func(path string) (reader, error)
+
+	modulations Modulations
+	table       map[string][]byte // the AdaLN table's tensors, once it is computed
+	tableSource TableSource
 }
 
 // Prepare opens the source and checks everything that can be checked without
@@ -45,6 +53,9 @@ func Prepare(o Options) (*Conversion, error) {
 			return nil, err
 		}
 	}
+	if err := o.checkTable(); err != nil {
+		return nil, err
+	}
 	if o.Type.Type.Size() == 0 {
 		return nil, errors.New("no type to convert to: want f32, f16 or bf16, or one of int8")
 	}
@@ -52,7 +63,7 @@ func Prepare(o Options) (*Conversion, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Conversion{source: source, open: openFile}
+	c := &Conversion{source: source, open: openFile, modulations: o.Modulations}
 	if err := c.plan(o); err != nil {
 		source.Close()
 		return nil, err
@@ -67,7 +78,10 @@ func (c *Conversion) plan(o Options) (err error) {
 	if err := c.source.checkBuffers(c.tensors); err != nil {
 		return err
 	}
-	if c.Plan, err = newPlan(c.source, c.tensors, o); err != nil {
+	if o.AdaTable != nil {
+		c.tensors, c.dropped = withTable(c.tensors, c.source.config.DiT, *o.AdaTable)
+	}
+	if c.Plan, err = newPlan(c.source, c.tensors, c.dropped, o); err != nil {
 		return err
 	}
 	for _, f := range c.tensors {

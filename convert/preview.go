@@ -103,6 +103,9 @@ func (c *Conversion) probe(ctx context.Context, m Memory, limit time.Duration) (
 func (c *Conversion) spreadTiles(n int) []task {
 	var all []task
 	for i, e := range c.layout {
+		if c.Steps[i].Action == Compute {
+			continue
+		}
 		for chunk := range e.DataChunks() {
 			all = append(all, task{step: i, chunk: chunk})
 		}

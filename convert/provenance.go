@@ -20,7 +20,8 @@ type Provenance struct {
 	Tool         string       `json:"tool"`
 	Sources      []SourceSum  `json:"sources"`
 	Plan         Plan         `json:"plan"`
-	Results      []Result     `json:"results"` // in the order of the plan
+	Results      []Result     `json:"results"`             // in the order of the plan
+	AdaTable     *TableSource `json:"ada_table,omitempty"` // what the AdaLN table was computed from
 	Verification Verification `json:"verification"`
 }
 
@@ -79,6 +80,9 @@ func largestProvenance(p Plan) (int, error) {
 			sum.SHA256 = new(SHA256)
 		}
 		full.Sources = append(full.Sources, sum)
+	}
+	if p.AdaTable != nil {
+		full.AdaTable = &TableSource{Tensors: len(p.Dropped)}
 	}
 	for _, s := range p.Steps {
 		n, err := s.Shape.Elements()

@@ -63,8 +63,8 @@ func readRecipe(path string) (*Plan, error) {
 // follow takes the options from the recipe.
 func (o *Options) follow() (err error) {
 	r := o.Recipe
-	if o.Type != (quantize.Scheme{}) || len(o.Rules) > 0 || o.Overflow != "" {
-		return errors.New("a recipe decides about types and overflow by itself: give either the one or the others")
+	if o.Type != (quantize.Scheme{}) || len(o.Rules) > 0 || o.Overflow != "" || o.AdaTable != nil {
+		return errors.New("a recipe decides about types, overflow and the AdaLN table by itself: give either the one or the others")
 	}
 	if o.Type, err = quantize.ParseScheme(r.Type); err != nil {
 		return fmt.Errorf("recipe: %w", err)
@@ -72,7 +72,7 @@ func (o *Options) follow() (err error) {
 	if o.Overflow, err = ParseOverflow(string(r.Overflow)); err != nil {
 		return fmt.Errorf("recipe: %w", err)
 	}
-	o.Rules, o.SHA256 = r.Rules, o.SHA256 || r.SHA256
+	o.Rules, o.SHA256, o.AdaTable = r.Rules, o.SHA256 || r.SHA256, r.AdaTable
 	return nil
 }
 
@@ -96,6 +96,8 @@ func newRecipe(p *Plan, tensors []found) (recipe, error) {
 			return nil, fmt.Errorf("recipe: tensor %q has shape %v there and %v here: it is for another model", f.Name, s.Shape, f.Shape)
 		case s.To.Fits(f.Shape) != nil:
 			return nil, fmt.Errorf("recipe: tensor %q: %w", f.Name, s.To.Fits(f.Shape))
+		case f.Class == hf.AdaTable && s.To != (quantize.Scheme{Type: f.stored.Type}):
+			return nil, fmt.Errorf("recipe: tensor %q is to be %v; under its contract an AdaLN table is %v", f.Name, s.To, f.stored.Type)
 		case f.Class == hf.Buffer && s.To != quantize.F32:
 			return nil, fmt.Errorf("recipe: tensor %q is to be %v; a buffer follows from the configuration exactly, and is f32", f.Name, s.To)
 		}

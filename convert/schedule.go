@@ -42,10 +42,14 @@ func schedule(c *Conversion, src *weights, steps []int) []task {
 	return s.tasks
 }
 
-// tilePieces returns the file of a tile and what is read of it.
+// tilePieces returns the file of a tile and what is read of it: nothing for what is
+// computed.
 func (c *Conversion) tilePieces(step, chunk int, src *weights) (*weightFile, []piece) {
 	f := c.tensors[step]
-	h := src.byPath[f.file.Path()]
+	if f.file == nil {
+		return nil, nil
+	}
+	h := src.byPath[f.path()]
 	size := int64(f.stored.Type.Size())
 	first, n := c.layout[step].Elements(chunk)
 	from := h.offsets[f.stored.Name] + first*size

@@ -58,7 +58,7 @@ func (s Summary) WriteText(out io.Writer, p Plan) error {
 
 // counts says how many tensors are treated how: "58 rounded to bf16, 68 copied as f32".
 func (p Plan) counts() string {
-	verbs := map[Action]string{Copy: "copied as", Widen: "widened to", Round: "rounded to", Quantize: "quantised to"}
+	verbs := map[Action]string{Copy: "copied as", Widen: "widened to", Round: "rounded to", Quantize: "quantised to", Compute: "computed as"}
 	number := map[string]int{}
 	var order []string
 	for _, s := range p.Steps {

@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"cmp"
 	"fmt"
 
 	"colakit/formats/tensor"
@@ -10,7 +11,7 @@ import (
 // unstorable returns an error if a tile holds elements that can't be stored.
 func unstorable(s Step, path string, t quantize.Tally) error {
 	at := func(o quantize.Occurrence) string {
-		return fmt.Sprintf("%s: tensor %q: element %v", path, s.Source, coordinates(s.Shape, o.Index))
+		return fmt.Sprintf("%s: tensor %q: element %v", path, cmp.Or(s.Source, s.Tensor), coordinates(s.Shape, o.Index))
 	}
 	switch {
 	case t.NaN.Count > 0:

@@ -31,6 +31,7 @@ gives the same bytes, with any number of jobs, resumed or not.
   colaconv convert hf_models -o cola.cola
   colaconv convert hf_models -o cola-bf16.cola --type bf16 --jobs 4
   colaconv convert hf_models -o cola-int8.cola --type int8 --rule '^vae\.encoder\.wte\.=int8'
+  colaconv convert hf_models -o cola-small.cola --type int8 --ada table
   colaconv convert hf_models -o cola-f16.cola --type f16 --overflow bf16 --resume`,
 		Setup: setupConvert,
 	}

@@ -39,6 +39,12 @@ func (m *model) read() (err error) {
 	if m.config, err = hf.ParseConfig(m.meta.DiTConfig, m.meta.VAEConfig); err != nil {
 		return fmt.Errorf("%s: %w", m.File.Name(), err)
 	}
+	if s, ok, err := hf.FindSchedule(m.File); err != nil || ok {
+		if err == nil {
+			err = fmt.Errorf("it holds an AdaLN table for %v in place of weights, and no other format has a place for one: export an artifact that was converted with --ada full", s)
+		}
+		return fmt.Errorf("%s: %w", m.File.Name(), err)
+	}
 	held := map[string]tensor.Desc{}
 	for _, d := range m.Descs() {
 		held[d.Name] = d
