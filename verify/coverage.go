@@ -52,6 +52,13 @@ func (s *session) unrecorded(site generate.Site, op *catalog.Op) string {
 	return ""
 }
 
+// replaced reports whether an AdaLN table stands in place of a tap's operation: the
+// model has no weights to compute its value with.
+func (s *session) replaced(tap string) bool {
+	site, err := generate.ParseSite(tap)
+	return err == nil && s.tabled && catalog.IsEmbedding(site.Path)
+}
+
 // result sums up; taps of noise are input, not compared.
 func (s *session) coverageResult() Coverage {
 	c := Coverage{Elements: s.coverage.elements, NotRecorded: s.coverage.notRecorded}
@@ -60,9 +67,12 @@ func (s *session) coverageResult() Coverage {
 			continue
 		}
 		c.Taps++
-		if s.coverage.seen[t.Name] {
+		switch {
+		case s.coverage.seen[t.Name]:
 			c.Compared++
-		} else {
+		case s.replaced(t.Name):
+			c.Replaced++
+		default:
 			c.Missing = append(c.Missing, t.Name)
 		}
 	}

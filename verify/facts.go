@@ -13,7 +13,7 @@ import (
 func (s *session) unit(site generate.Site, op *catalog.Op) catalog.Unit {
 	return s.catalog.Unit(op, func(path string) bool {
 		_, ok := s.order[sibling(site, path)]
-		return ok
+		return ok && !(s.tabled && catalog.IsEmbedding(path))
 	})
 }
 

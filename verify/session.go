@@ -70,6 +70,7 @@ type session struct {
 
 	contract    generate.Contract
 	activations generate.Activations
+	tabled      bool           // the modulations are a table: no embedding is computed
 	blocks      int            // generated blocks with recorded taps
 	steps       int            // steps with recorded taps
 	order       map[string]int // tap → place in the run
@@ -98,6 +99,10 @@ func newSession(e generate.Engine, b *golden.Bundle, o Options) (*session, error
 	if got := e.Model().Contract; got != s.contract {
 		return nil, fmt.Errorf("%s holds a run of the %s contract and the engine runs %s: the policy has no rule for that pair; run the engine under --contract %s", o.Name, s.contract, got, s.contract)
 	}
+	if err := e.Model().CheckSchedule(b.Info.Run.T, b.Info.Run.Steps); err != nil {
+		return nil, fmt.Errorf("%s cannot be compared with: %w", o.Name, err)
+	}
+	s.tabled = e.Model().Schedule != nil
 	s.options.Engine.Contract = s.contract.String()
 	s.activations = e.Model().Activations
 	s.options.Engine.Activations = s.activations.String()
@@ -212,7 +217,9 @@ func newWeights(a Artifact) weights {
 	w := weights{byName: map[string]int{}, descs: a, least: dtype.F32}
 	for i, d := range a.Tensors {
 		w.byName[d.Name] = i
-		w.least = coarser(w.least, d.Type)
+		if d.Name != hf.AdaModulations { // they have the type that the contract gives them
+			w.least = coarser(w.least, d.Type)
+		}
 	}
 	return w
 }
@@ -240,11 +247,17 @@ func (w weights) of(module string) []int {
 // describe names the tensors of some modules: "x.weight [128, 384] f32".
 func (w weights) describe(modules []string) []string {
 	var lines []string
+	list := func(i int) {
+		d := w.descs.Tensors[i]
+		lines = append(lines, fmt.Sprintf("%s %v %v", d.Name, d.Shape, d.Type))
+	}
 	for _, m := range modules {
 		for _, i := range w.of(m) {
-			d := w.descs.Tensors[i]
-			lines = append(lines, fmt.Sprintf("%s %v %v", d.Name, d.Shape, d.Type))
+			list(i)
 		}
+	}
+	if i, tabled := w.byName[hf.AdaModulations]; tabled && lines == nil && len(modules) > 0 {
+		list(i) // what stands in their place
 	}
 	return lines
 }

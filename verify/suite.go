@@ -16,6 +16,15 @@ type Suite struct {
 	Version int       `json:"version"`
 	Verdict Verdict   `json:"verdict"`
 	Reports []*Report `json:"reports"`
+	// Incompatible are bundles that the artifact's AdaLN table has no schedule for.
+	// They say nothing of it, good or bad.
+	Incompatible []Incompatible `json:"incompatible,omitempty"`
+}
+
+// Incompatible is a bundle that could not be compared with.
+type Incompatible struct {
+	Bundle string `json:"bundle"`
+	Reason string `json:"reason"`
 }
 
 // NewSuite draws reports together. One that fails makes the whole fail; none at
@@ -44,10 +53,12 @@ func (s *Suite) WriteJSON(w io.Writer) error {
 // WriteText prints the suite for people: a single report as it is; of several what
 // failed, and sums. Everything prints all of them in full, too.
 func (s *Suite) WriteText(w io.Writer, o TextOptions) error {
-	if len(s.Reports) == 1 {
-		return s.Reports[0].WriteText(w, o)
-	}
 	k := o.ink(w)
+	if len(s.Reports) == 1 {
+		k.err = s.Reports[0].WriteText(w, o)
+		s.writeIncompatible(k)
+		return k.err
+	}
 	s.headline(k)
 	s.writeFailures(k)
 	s.writeShares(k, "By layer: shares of the tolerances used, isolated · free-running", layerShares)
@@ -55,6 +66,7 @@ func (s *Suite) WriteText(w io.Writer, o TextOptions) error {
 	s.writeCourses(k)
 	s.writeTightest(k)
 	s.writeNotes(k)
+	s.writeIncompatible(k)
 	for _, r := range s.Reports {
 		if o.Everything && k.err == nil {
 			k.rule()
@@ -63,6 +75,13 @@ func (s *Suite) WriteText(w io.Writer, o TextOptions) error {
 	}
 	k.line("\n%s  %s", k.verdict(s.Verdict), s.count())
 	return k.err
+}
+
+// writeIncompatible prints the bundles that were left out, and why.
+func (s *Suite) writeIncompatible(k *ink) {
+	for _, b := range s.Incompatible {
+		k.wrapped("  incompatible: ", "  ", b.Bundle+": "+b.Reason)
+	}
 }
 
 // count says how many reports passed: "4 of 4 bundles".

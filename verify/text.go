@@ -207,6 +207,9 @@ func (r *Report) worstKL() *LogitRow {
 func (r *Report) writeCoverage(k *ink, everything bool) {
 	c := r.Coverage
 	text := fmt.Sprintf("coverage: %d of %d taps, %d elements", c.Compared, c.Taps, c.Elements)
+	if c.Replaced > 0 {
+		text += fmt.Sprintf("; %d taps not computed: the artifact has an AdaLN table in place of emb_in", c.Replaced)
+	}
 	for _, reason := range slices.Sorted(maps.Keys(c.NotRecorded)) {
 		text += fmt.Sprintf("; %s %s", plural(c.NotRecorded[reason], "value"), reason)
 	}

@@ -104,10 +104,15 @@ func (r request) verify(ctx context.Context, s command.Streams) (suite *verify.S
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, m.Close()) }()
-	if bundles, err = r.matching(bundles, m); err != nil {
+	bundles, incompatible, err := r.matching(bundles, m)
+	if err != nil {
 		return nil, err
 	}
-	return m.verify(ctx, bundles, bar.Update)
+	suite, err = m.verify(ctx, bundles, bar.Update)
+	if suite != nil {
+		suite.Incompatible = incompatible
+	}
+	return suite, err
 }
 
 // verdictError turns a verdict into the error that stands for its exit code.

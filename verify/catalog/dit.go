@@ -13,6 +13,10 @@ const (
 	embeddingPath = "dit.emb"
 )
 
+// IsEmbedding reports whether a path is on the way from the timestep to the
+// modulations: a model that holds these as a table computes none of it.
+func IsEmbedding(path string) bool { return path == sinusoidPath || path == embeddingPath }
+
 var ditStages = []generate.Stage{generate.Prefill, generate.Denoise, generate.Commit}
 
 // addDiT lists the prior: R rows, width d.
