@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"colakit/formats/dtype"
+	"colakit/reference/generate"
 	"colakit/verify/catalog"
 )
 
@@ -15,11 +16,17 @@ import (
 // calibrate does, with the golden's inputs and an error of every operation's own
 // size.
 
-// measurable reports whether what a chain's roundings grow to can be measured:
-// rounded weights and a kernel that rounds elsewhere add errors of their own.
+// measurable reports whether what a chain's errors grow to can be measured: not
+// where a kernel rounds elsewhere, nor where the sizes of the errors of rounded
+// weights are known of no operation alone.
 func (f Facts) measurable() bool {
-	return (f.Kind == catalog.Chain || f.Distant) && f.Mode != Generation && f.Artifact == dtype.F32 && !f.Fused
+	rounded := f.Contract == generate.Exact && (f.Artifact == dtype.F16 || f.Artifact == dtype.BF16)
+	return (f.Kind == catalog.Chain || f.Distant) && f.Mode != Generation && (f.Artifact == dtype.F32 || rounded) && !f.Fused
 }
+
+// narrows reports whether a measurement replaces the limits instead of raising
+// them: errors of rounded weights are no draw from a distribution of this run.
+func (f Facts) narrows() bool { return f.Distant && f.Artifact == dtype.F32 }
 
 // calibrateChains judges the chains again that are not obviously right.
 func (s *session) calibrateChains(ctx context.Context) error {
@@ -31,7 +38,7 @@ func (s *session) calibrateChains(ctx context.Context) error {
 			return nil // a wrong shape or type, or NaN
 		case c.chain && c.doubtful():
 			chains, watched[c.Name] = append(chains, c), true
-		case c.chain && c.facts.Distant:
+		case c.chain && c.facts.narrows():
 			c.judgeBy(unmeasured(c.facts, c.Summary), phaseIsolated)
 		case c.phase == phaseIsolated:
 			return nil // explains what follows
@@ -50,7 +57,7 @@ func (s *session) calibrateChains(ctx context.Context) error {
 	}
 	for _, c := range chains {
 		s.measured(c, most[c.op.Path])
-		if c.facts.Distant {
+		if c.facts.narrows() {
 			c.judgeBy(measured(c.Checks, unmeasured(c.facts, c.Summary), c.Grown, c.GrownMax), phaseIsolated)
 		} else {
 			c.judgeBy(amplified(c.Checks, c.Grown, c.GrownMax), phaseIsolated)
@@ -70,7 +77,7 @@ func (e *grownError) or(other *grownError) *grownError {
 // doubtful reports whether a chain breaks its limits or, where those are wide, has
 // an error that can't be told from a fault without a measurement.
 func (c *Comparison) doubtful() bool {
-	return c.Failed() || c.facts.Distant && failure(unmeasured(c.facts, c.Summary)) != ""
+	return c.Failed() || c.facts.narrows() && failure(unmeasured(c.facts, c.Summary)) != ""
 }
 
 // ownErrors returns the errors that operations make by themselves.
@@ -82,11 +89,11 @@ func (s *session) ownErrors() map[string]*opError {
 	errors := map[string]*opError{}
 	for _, op := range s.catalog.Ops() {
 		switch {
-		case op.Kind == catalog.Copy || op.Derived || op.Section == catalog.Loop:
+		case op.Kind == catalog.Copy && len(op.Tensors) == 0 || op.Derived || op.Section == catalog.Loop:
 		case op.Kind == catalog.Attention:
-			errors[op.Path] = ownError(float64(keys))
+			errors[op.Path] = ownError(float64(keys), dtype.F32)
 		default:
-			errors[op.Path] = ownError(float64(op.Terms))
+			errors[op.Path] = ownError(float64(op.Terms), s.precision(catalog.Unit{Parts: []string{op.Path}}))
 		}
 	}
 	return errors

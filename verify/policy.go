@@ -383,11 +383,12 @@ func measured(checks, unmeasured []Check, grown, largest float64) []Check {
 func unmeasured(f Facts, s metric.Summary) []Check { return relative(sums)(f, s) }
 
 // ownError is the error of an operation of k terms where it was not seen: that of a
-// float32 product, √k·2⁻²⁵ of the rms. Of bfloat16 results that moves few to the
+// float32 product, √k·2⁻²⁵ of the rms, and that of weights of the type. Of bfloat16 results that moves few to the
 // other side of a rounding boundary: it is √k·2⁻¹⁸ of their spacing for elements of
 // the size of the rms, four times that over all; 0.1 % for k = 4096, and granted to all.
-func ownError(k float64) *opError {
-	return &opError{square: math.Max(k, 1) * 0x1p-50, count: 1, differing: 0.001, elements: 1}
+func ownError(k float64, weights dtype.Type) *opError {
+	rounded := map[dtype.Type]float64{dtype.F16: 2.1e-4, dtype.BF16: 1.7e-3}[weights]
+	return &opError{square: math.Max(k, 1)*0x1p-50 + rounded*rounded, count: 1, differing: 0.001, elements: 1}
 }
 
 // granted adds to a share p what chance adds on n elements: three standard errors,

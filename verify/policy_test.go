@@ -187,3 +187,47 @@ func TestFailureNamesTheWorst(t *testing.T) {
 		t.Errorf("used %s", got)
 	}
 }
+
+// TestWhatIsMeasured: limits of float32 artifacts are replaced, those of 16-bit ones
+// raised at most, and where the errors are of another origin they stay.
+func TestWhatIsMeasured(t *testing.T) {
+	chain := Facts{Mode: Isolated, Kind: catalog.Chain, Artifact: dtype.F32}
+	distant := Facts{Mode: Free, Kind: catalog.Chain, Artifact: dtype.F32, Distant: true}
+	with := func(f Facts, change func(*Facts)) Facts {
+		change(&f)
+		return f
+	}
+	tests := []struct {
+		name                string
+		f                   Facts
+		measurable, narrows bool
+	}{
+		{"a chain", chain, true, false},
+		{"a distant value", distant, true, true},
+		{"released", with(distant, func(f *Facts) { f.Contract = generate.Released }), true, true},
+		{"one operation", with(chain, func(f *Facts) { f.Kind = catalog.Product }), false, false},
+		{"bf16 weights", with(distant, func(f *Facts) { f.Artifact = dtype.BF16 }), true, false},
+		{"bf16 weights, released", with(distant, func(f *Facts) { f.Artifact, f.Contract = dtype.BF16, generate.Released }), false, false},
+		{"int8 weights", with(chain, func(f *Facts) { f.Artifact = dtype.I8 }), false, false},
+		{"a fused kernel", with(chain, func(f *Facts) { f.Fused = true }), false, false},
+	}
+	for _, tt := range tests {
+		if tt.f.measurable() != tt.measurable || tt.f.narrows() != tt.narrows {
+			t.Errorf("%s: measurable %v, narrows %v", tt.name, tt.f.measurable(), tt.f.narrows())
+		}
+	}
+	f32, bf16 := ownError(64, dtype.F32), ownError(64, dtype.BF16)
+	if got := math.Sqrt(f32.square); got != 0x1p-22 {
+		t.Errorf("a product of 64 terms is off by %v", got)
+	}
+	if got := math.Sqrt(bf16.square); math.Abs(got-1.7e-3) > 1e-6 {
+		t.Errorf("with bfloat16 weights by %v", got)
+	}
+	limits := []Check{check("rel-L2", 3e-3, 2e-2), check("max-abs", 0.03, 0.5)}
+	if got := measured(limits, []Check{check("rel-L2", 3e-3, 1e-6), check("max-abs", 0.03, 1e-5)}, 1e-3, 0.02); failure(got) != "rel-L2 3.0e-03 > 2.0e-03" || got[1].Limit != 0.04 {
+		t.Errorf("measured limits %+v", got)
+	}
+	if got := amplified(limits, 0.1, 0.1); got[0].Limit != 0.2 || got[1].Limit != 5 {
+		t.Errorf("raised limits %+v", got)
+	}
+}
