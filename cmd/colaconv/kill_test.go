@@ -130,8 +130,8 @@ func TestInterruptedResumable(t *testing.T) {
 // TestPeakMemory compares the memory that was planned with what the kernel saw, in
 // processes of their own.
 func TestPeakMemory(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("not run: needs Linux's VmHWM, of a program as it is shipped")
+	if runtime.GOOS != "linux" || raceDetector {
+		t.Skip("not run: needs Linux's VmHWM, of a program as it is shipped: without the race detector")
 	}
 	src := wide(t)
 	for _, args := range [][]string{
