@@ -52,7 +52,7 @@ func (r *request) generate(ctx context.Context, m *computed, generator *torch.Ge
 			ids[i], _ = rec.NoiseID(i) // checked by load
 		}
 	}
-	results, err := generate.Run(ctx, m.engine, prompts, r.options, r.noise(generator, ids, len(batch)))
+	results, err := r.compute(ctx, m, prompts, r.options, r.noise(generator, ids, len(batch)))
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 	"colakit/internal/progress"
 	"colakit/internal/records"
 	"colakit/internal/torch"
+	"colakit/internal/units"
 	"colakit/reference/generate"
 )
 
@@ -53,6 +54,7 @@ type request struct {
 	blockTokens, special bool
 	progress             string
 	ids                  specialIDs
+	nonFinite            int // tokens so far that were chosen from logits with NaN or infinity
 }
 
 func generateVerb() command.Verb {
@@ -129,10 +131,28 @@ func (r *request) run(ctx context.Context, s command.Streams, args []string) err
 		generator = torch.New(uint64(r.noiseSeed))
 	}
 	r.options.Draws = generator
+	defer r.warn(s.Err)
 	if streams {
 		return r.stream(ctx, s.Out, m, generator, prompts)
 	}
 	return r.records(ctx, s.Out, m, generator, job, bar)
+}
+
+// compute runs a batch and counts what went wrong in it.
+func (r *request) compute(ctx context.Context, m *computed, prompts []generate.Prompt, o generate.Options, noise generate.Noise) ([]generate.Result, error) {
+	results, err := generate.Run(ctx, m.engine, prompts, o, noise)
+	for _, result := range results {
+		r.nonFinite += result.NonFinite
+	}
+	return results, err
+}
+
+// warn says that tokens were chosen although the model gave no numbers for them.
+func (r *request) warn(w io.Writer) {
+	if r.nonFinite > 0 {
+		fmt.Fprintf(w, "cola: warning: %s chosen from logits with NaN or infinity, as the public package does; check the model: colaconv check %s\n",
+			units.Count(int64(r.nonFinite), "token"), r.model)
+	}
 }
 
 // arguments splits the positional arguments into the model and prompts.

@@ -81,3 +81,16 @@ func TestChat(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestWarning says how many tokens came of logits that are no numbers.
+func TestWarning(t *testing.T) {
+	var out strings.Builder
+	(&request{model: "m.cola"}).warn(&out)
+	if out.Len() > 0 {
+		t.Errorf("a warning about nothing: %q", out.String())
+	}
+	(&request{model: "m.cola", nonFinite: 3}).warn(&out)
+	if !strings.Contains(out.String(), "3 tokens chosen") || !strings.Contains(out.String(), "m.cola") {
+		t.Errorf("%q", out.String())
+	}
+}

@@ -26,7 +26,7 @@ func (r *request) stream(ctx context.Context, out io.Writer, m *computed, genera
 		o := r.options
 		o.OnBlock = func(_ int, ids [][]int32) error { return w.block(ids[0]) }
 		prompt := []generate.Prompt{{Name: fmt.Sprintf("prompt %q", text), Tokens: tokens}}
-		_, err := generate.Run(ctx, m.engine, prompt, o, r.noise(generator, []int64{int64(i)}, 1))
+		_, err := r.compute(ctx, m, prompt, o, r.noise(generator, []int64{int64(i)}, 1))
 		if err == nil || w.written > 0 {
 			err = cmp.Or(err, w.close())
 		}
