@@ -25,6 +25,7 @@ type Bundle struct {
 	fsys   fs.FS
 	files  map[string]*safetensors.File
 	byName map[string]int // tap → index in Info.Taps
+	sum    [sha256.Size]byte
 
 	mu      sync.Mutex
 	checked map[string]bool // taps whose bytes have the recorded sum
@@ -74,6 +75,7 @@ func (b *Bundle) load(openFile func(name string) (*safetensors.File, error)) err
 	if err != nil {
 		return err
 	}
+	b.sum = sha256.Sum256(raw)
 	if b.Info, err = ParseInfo(raw); err != nil {
 		return fmt.Errorf("%s: %w", b.path(InfoName), err)
 	}
@@ -117,6 +119,10 @@ func (b *Bundle) checkFiles() error {
 	}
 	return nil
 }
+
+// Sum returns the SHA-256 of bundle.json, which identifies the bundle: it holds
+// the sums of everything else.
+func (b *Bundle) Sum() [sha256.Size]byte { return b.sum }
 
 // Lookup returns the description of a tap.
 func (b *Bundle) Lookup(name string) (Tap, bool) {

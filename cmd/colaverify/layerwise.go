@@ -84,7 +84,7 @@ func (r request) run(ctx context.Context, s command.Streams) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(verdictError(suite), r.write(s, suite))
+	return errors.Join(model.VerdictError(suite), r.write(s, suite))
 }
 
 // verify opens bundles and model, compares them and closes them.
@@ -98,7 +98,7 @@ func (r request) verify(ctx context.Context, s command.Streams) (suite *verify.S
 	if err != nil {
 		return nil, err
 	}
-	defer closeAll(bundles)
+	defer model.CloseBundles(bundles)
 	m, err := r.open(ctx)
 	if err != nil {
 		return nil, err
@@ -113,23 +113,4 @@ func (r request) verify(ctx context.Context, s command.Streams) (suite *verify.S
 		suite.Incompatible = incompatible
 	}
 	return suite, err
-}
-
-// verdictError turns a verdict into the error that stands for its exit code.
-func verdictError(suite *verify.Suite) error {
-	for _, v := range []struct {
-		verdict verify.Verdict
-		err     error
-	}{{verify.Fail, command.ErrWrong}, {verify.Incomplete, command.ErrIncomplete}} {
-		if suite.Verdict != v.verdict {
-			continue
-		}
-		for _, r := range suite.Reports {
-			if r.Verdict == v.verdict {
-				return fmt.Errorf("%s: %s: %w", r.Bundle.Name, r.Reason, v.err)
-			}
-		}
-		return v.err
-	}
-	return nil
 }

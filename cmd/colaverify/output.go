@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 
 	"colakit/golden"
@@ -37,6 +38,11 @@ func (r request) bundleFiles() (files []atomicfile.Input) {
 		return nil // opening the bundle reports what can't be read
 	})
 	return files
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // write prints the suite and writes its JSON.

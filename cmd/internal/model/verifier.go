@@ -1,0 +1,110 @@
+package model
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"colakit/formats/hf"
+	"colakit/internal/command"
+	"colakit/reference/generate"
+	"colakit/verify"
+)
+
+// Verifier holds a model against golden bundles.
+type Verifier struct {
+	model       *Model
+	artifact    verify.Artifact
+	engine      string
+	build       Builder
+	activations generate.Activations
+	text        func([]int32) string
+}
+
+// Verifier returns one that computes the model by the engine of that name.
+func (m *Model) Verifier(engine string, build Builder, a generate.Activations) (*Verifier, error) {
+	v := &Verifier{model: m, engine: engine, build: build, activations: a, artifact: verify.Artifact{
+		Path: m.Name, Tensors: m.File.Descs(), DiT: m.Meta.DiTConfig, VAE: m.Meta.VAEConfig, Sources: sources(m.Meta.Provenance),
+	}}
+	if m.Name == Tiny {
+		v.artifact.Path = "of the embedded model"
+	}
+	switch tok, err := m.Tokenizer(); {
+	case errors.Is(err, ErrNoTokenizer):
+	case err != nil:
+		return nil, err
+	default:
+		v.text = func(ids []int32) string { return tok.Decode(ids, false) }
+	}
+	return v, nil
+}
+
+// sources returns the sha256 of the files that the artifact was made of, as far as
+// its provenance states them.
+func sources(provenance []byte) map[string]string {
+	var p struct {
+		Sources []struct {
+			File   string `json:"file"`
+			SHA256 string `json:"sha256"`
+		} `json:"sources"`
+	}
+	sums := map[string]string{}
+	if json.Unmarshal(provenance, &p) == nil {
+		for _, s := range p.Sources {
+			if s.SHA256 != "" {
+				sums[s.File] = s.SHA256
+			}
+		}
+	}
+	return sums
+}
+
+// Subject says what has to agree with a bundle.
+func (v *Verifier) Subject() (Subject, error) {
+	s := Subject{Path: v.artifact.Path, DiT: v.artifact.DiT, VAE: v.artifact.VAE}
+	schedule, tabled, err := hf.FindSchedule(v.model.File)
+	if err != nil {
+		return s, fmt.Errorf("%s: %w", v.model.Name, err)
+	}
+	if tabled {
+		s.Table = &schedule
+	}
+	return s, nil
+}
+
+// Run holds the model against one bundle, under the contract of the bundle.
+func (v *Verifier) Run(ctx context.Context, b Bundle, progress func(label string, done, total int64)) (r *verify.Report, err error) {
+	contract, err := generate.ParseContract(b.Info.Contract)
+	if err != nil {
+		return nil, err
+	}
+	engine, err := v.build(v.model.File, v.model.Config, contract, v.activations)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", v.model.Name, err)
+	}
+	defer func() { err = errors.Join(err, engine.Close()) }()
+	return verify.Run(ctx, engine, b.Bundle, verify.Options{
+		Name: b.Name, Artifact: v.artifact, Text: v.text, Progress: progress,
+		Engine: verify.EngineID{Name: v.engine, Precision: "float32"},
+	})
+}
+
+// VerdictError turns a verdict into the error that stands for its exit code.
+func VerdictError(suite *verify.Suite) error {
+	for _, v := range []struct {
+		verdict verify.Verdict
+		err     error
+	}{{verify.Fail, command.ErrWrong}, {verify.Incomplete, command.ErrIncomplete}} {
+		if suite.Verdict != v.verdict {
+			continue
+		}
+		for _, r := range suite.Reports {
+			if r.Verdict == v.verdict {
+				return fmt.Errorf("%s: %s: %w", r.Bundle.Name, r.Reason, v.err)
+			}
+		}
+		return v.err
+	}
+	return nil
+}
