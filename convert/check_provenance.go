@@ -27,6 +27,9 @@ func (r *CheckReport) checkProvenance(f *cola.File, meta cola.Meta) {
 	if p.Plan.OutputBytes != 0 && p.Plan.OutputBytes != f.Size() {
 		r.damage("provenance", "", fmt.Errorf("%s: has %d bytes, its plan says %d", f.Name(), f.Size(), p.Plan.OutputBytes))
 	}
+	if err := p.Verification.check(); err != nil {
+		r.damage("provenance", "", fmt.Errorf("%s: %w", f.Name(), err))
+	}
 	if len(p.Plan.Steps) > 0 {
 		r.checkSteps(f, p)
 		r.checkSchedule(f, p)

@@ -239,12 +239,12 @@ func TestProgress(t *testing.T) {
 // TestProvenanceSize keeps the room for figures from being too small.
 func TestProvenanceSize(t *testing.T) {
 	p := Plan{Steps: []Step{{Tensor: "a", Shape: tensor.Shape{10, 10}, To: quantize.F16, From: dtype.F32}}}
-	size, err := largestProvenance(p)
+	size, err := largestProvenance(p, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, x := range []float64{math.MaxFloat64, math.SmallestNonzeroFloat64, 2.2250738585072014e-308, 1.2345678901234567e-6, 1.2345678901234567e20, 1.0 / 3} {
-		full := Provenance{Tool: Tool, Plan: p, Verification: Verification{Unverified}}
+		full := Provenance{Tool: Tool, Plan: p, Verification: Verification{State: Unverified}}
 		full.Plan.OutputBytes = math.MaxInt64
 		f := quantize.Figures{RelL2: x, MaxAbs: x, Largest: x, MaxAbsIndex: 99, Underflow: 100}
 		full.Results = []Result{{"a", f}}

@@ -2,6 +2,7 @@ package convert
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"colakit/internal/blake3"
@@ -14,6 +15,10 @@ type ExecuteOptions struct {
 	Force     bool  // replace an output that is there
 	Resume    bool  // go on where an earlier conversion was interrupted, and be resumable
 	Progress  func(Progress)
+	// Verify holds the complete artifact, which is at path and has not got its name
+	// yet, against the Bundles of Options. Its verdicts are stored in the artifact;
+	// its error, one for a verdict that is bad included, ends the execution.
+	Verify func(ctx context.Context, path string) (Verification, error)
 }
 
 // Progress is a step of the work. Reports come in order, from one goroutine.
@@ -38,6 +43,8 @@ type Summary struct {
 	Memory      Memory        `json:"memory"`                // as planned
 	PeakMemory  int64         `json:"peak_memory,omitempty"` // of this process so far, where the system tells
 	Results     []Result      `json:"results"`               // in the order of the plan
+	// Verification is what the artifact says of itself.
+	Verification Verification `json:"verification"`
 }
 
 // Execute writes the artifact to the file out. On an error, or when the context is
@@ -46,6 +53,9 @@ type Summary struct {
 // of the same source and plan; the artifact has the same bytes.
 func (c *Conversion) Execute(ctx context.Context, out string, o ExecuteOptions) (s Summary, err error) {
 	start := time.Now()
+	if (o.Verify != nil) != (c.bundles > 0) {
+		return Summary{}, fmt.Errorf("a verification against %d golden bundles was prepared: Execute wants a Verify for them, and only for them", c.bundles)
+	}
 	m, err := c.Memory(o.Jobs, o.MaxMemory)
 	if err != nil {
 		return Summary{}, err
@@ -84,6 +94,12 @@ func (c *Conversion) Execute(ctx context.Context, out string, o ExecuteOptions) 
 	if s, err = e.write(ctx, m); err != nil {
 		return Summary{}, err
 	}
+	peak := peakMemory() // a verification takes its own
+	if o.Verify != nil {
+		if s, err = e.verify(ctx, file, o.Verify); err != nil {
+			return Summary{}, err
+		}
+	}
 	if err := ctx.Err(); err != nil {
 		return Summary{}, err
 	}
@@ -94,6 +110,6 @@ func (c *Conversion) Execute(ctx context.Context, out string, o ExecuteOptions) 
 		return Summary{}, err
 	}
 	s.Output, s.Duration = out, time.Since(start)
-	s.Memory, s.PeakMemory = m, peakMemory()
+	s.Memory, s.PeakMemory = m, peak
 	return s, nil
 }

@@ -17,9 +17,10 @@ type execution struct {
 	progress func(Progress)
 	journal  *journal // nil: none is kept
 	figures  []quantize.Figures
-	complete []bool // steps that need not be done any more
-	resumed  int    // of them, before this execution
-	done     int64  // bytes of tensors read
+	complete []bool     // steps that need not be done any more
+	resumed  int        // of them, before this execution
+	done     int64      // bytes of tensors read
+	made     Provenance // once everything is written
 	current  tensorState
 }
 
@@ -134,9 +135,9 @@ func (e *execution) noteParts(h *weightFile, pieces ...piece) {
 	}
 }
 
-// finish writes everything but the tensors.
+// finish says what was done, and writes everything but the tensors.
 func (e *execution) finish(d *digests) (Summary, error) {
-	p := Provenance{Tool: Tool, Plan: e.Plan, Verification: Verification{Unverified}}
+	p := Provenance{Tool: Tool, Plan: e.Plan, Verification: Verification{State: Unverified}}
 	for _, f := range e.Conversion.source.files {
 		p.Sources = append(p.Sources, SourceSum{f.name, f.size, e.source.sum(f), d.sums[f]})
 	}
@@ -146,12 +147,20 @@ func (e *execution) finish(d *digests) (Summary, error) {
 	for i, s := range e.Steps {
 		p.Results = append(p.Results, Result{s.Tensor, e.figures[i]})
 	}
-	raw, err := p.encode(e.reserve)
+	e.made = p
+	return e.seal()
+}
+
+// seal writes everything but the tensors. It may be done again, with another
+// provenance: the file keeps its size.
+func (e *execution) seal() (Summary, error) {
+	raw, err := e.made.encode(e.reserve)
 	if err != nil {
 		return Summary{}, err
 	}
 	root, size, err := e.writer.Finish(e.meta(raw))
 	return Summary{
-		Root: root, SourceBytes: e.SourceBytes, OutputBytes: size, Tensors: len(e.Steps), Results: p.Results, Resumed: e.resumed,
+		Root: root, SourceBytes: e.SourceBytes, OutputBytes: size, Tensors: len(e.Steps), Results: e.made.Results, Resumed: e.resumed,
+		Verification: e.made.Verification,
 	}, err
 }

@@ -137,7 +137,7 @@ func (p *Provenance) write(w *writer) {
 	for _, note := range p.Plan.Notes {
 		w.line("  note       %s", note)
 	}
-	w.line("  state      %s", p.Verification.State)
+	p.Verification.write(w, "  state      ")
 }
 
 // writeDamage writes what can be read of damaged files.

@@ -23,6 +23,7 @@ type Options struct {
 	NoTokenizer bool            // convert without a tokenizer
 	AdaTable    *hf.Schedule    // store the AdaLN table of this schedule in place of the weights; nil: these
 	Modulations Modulations     // computes it
+	Bundles     int             // golden bundles that the artifact is verified against, by ExecuteOptions.Verify
 }
 
 // Conversion is a checked source with the plan for it.
@@ -35,6 +36,7 @@ type Conversion struct {
 	layout  []cola.Entry // of the tensors in the artifact
 	read    int64        // bytes of all tensors in the source
 	scanned bool         // for overflow, or there is no need
+	bundles int          // whose verdicts there is room for
 	reserve int          // bytes of the provenance section
 	open    func(path string) (reader, error)
 
@@ -63,7 +65,7 @@ func Prepare(o Options) (*Conversion, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Conversion{source: source, open: openFile, modulations: o.Modulations}
+	c := &Conversion{source: source, open: openFile, modulations: o.Modulations, bundles: o.Bundles}
 	if err := c.plan(o); err != nil {
 		source.Close()
 		return nil, err
@@ -98,7 +100,7 @@ func (c *Conversion) plan(o Options) (err error) {
 // arrange lays the artifact out and computes its size.
 func (c *Conversion) arrange() (err error) {
 	c.OutputBytes = 0
-	if c.reserve, err = largestProvenance(c.Plan); err != nil {
+	if c.reserve, err = largestProvenance(c.Plan, c.bundles); err != nil {
 		return err
 	}
 	w, err := c.newWriter(nil)
@@ -139,6 +141,9 @@ func (c *Conversion) meta(provenance []byte) cola.Meta {
 		Provenance: provenance,
 	}
 }
+
+// Configs returns both config.json of the source, as they are.
+func (c *Conversion) Configs() (dit, vae []byte) { return c.source.raw.DiT, c.source.raw.VAE }
 
 // Close closes the source.
 func (c *Conversion) Close() error { return c.source.Close() }

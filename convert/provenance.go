@@ -39,14 +39,6 @@ type Result struct {
 	quantize.Figures
 }
 
-// Verification says whether the artifact was held against a golden bundle.
-type Verification struct {
-	State string `json:"state"`
-}
-
-// Unverified is the state of an artifact that was only converted.
-const Unverified = "unverified"
-
 // ParseProvenance reads the section of that name.
 func ParseProvenance(raw []byte) (Provenance, error) {
 	var p Provenance
@@ -70,9 +62,10 @@ func (p Provenance) encode(size int) ([]byte, error) {
 	return append(raw, bytes.Repeat([]byte{' '}, size-len(raw))...), nil
 }
 
-// largestProvenance returns the size that the provenance of a plan can't exceed.
-func largestProvenance(p Plan) (int, error) {
-	full := Provenance{Tool: Tool, Plan: p, Verification: Verification{Unverified}}
+// largestProvenance returns the size that the provenance of a plan can't exceed;
+// bundles is the number of golden bundles whose verdicts it has room for.
+func largestProvenance(p Plan, bundles int) (int, error) {
+	full := Provenance{Tool: Tool, Plan: p, Verification: largestVerification(bundles)}
 	full.Plan.OutputBytes = math.MaxInt64
 	for _, s := range p.Sources {
 		sum := SourceSum{File: s.File, Bytes: s.Bytes}

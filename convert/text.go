@@ -52,7 +52,11 @@ func (s Summary) WriteText(out io.Writer, p Plan) error {
 		w.line("  memory   %s at the peak, %s were planned", units.Bytes(s.PeakMemory), units.Bytes(s.Memory.Peak))
 	}
 	w.line("  root     %v", s.Root)
-	w.line("  state    unverified: run `colaverify --layerwise %s`", s.Output)
+	if s.Verification.State == Unverified {
+		w.line("  state    unverified: run `colaverify --layerwise %s`", s.Output)
+	} else {
+		s.Verification.write(w, "  state    ")
+	}
 	return w.err
 }
 
