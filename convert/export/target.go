@@ -217,3 +217,13 @@ func (t *target) discard() {
 		t.done = true
 	}
 }
+
+// CheckOutput checks, before there is an artifact, all that can be known of an
+// export's output without it: the format, and what is at the path already.
+func CheckOutput(path string, format Format, force bool) error {
+	if err := (Options{Format: format}).check(); err != nil {
+		return err
+	}
+	_, err := newTarget(path, format != GGUF, force, "", 0)
+	return err
+}

@@ -189,3 +189,36 @@ func TestNeverItself(t *testing.T) {
 		}
 	}
 }
+
+// TestCheckOutput: what an export would refuse of its output is refused without an
+// artifact, and nothing is written.
+func TestCheckOutput(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		path   string
+		format Format
+		force  bool
+		want   string // part of the error; "" for none
+	}{
+		{file, GGUF, true, ""},
+		{filepath.Join(dir, "new"), SafeTensors, false, ""},
+		{file, GGUF, false, "exists already"},
+		{file, CompressedTensors, true, "is a file, and this format is a folder"},
+		{dir, GGUF, true, "is a folder, and this format is one file"},
+		{dir, SafeTensors, true, "was not written by an export"},
+		{filepath.Join(dir, "no", "new"), GGUF, false, "no"},
+		{file, "onnx", true, "unknown format"},
+	} {
+		err := CheckOutput(c.path, c.format, c.force)
+		if (err != nil) != (c.want != "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s, %s: error %v, want %q", c.path, c.format, err, c.want)
+		}
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
+		t.Errorf("the folder holds %v, %v", entries, err)
+	}
+}
