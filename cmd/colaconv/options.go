@@ -28,7 +28,8 @@ type optionFlags struct {
 	ada                                  string
 	schedule                             hf.Schedule // of the AdaLN table
 	jobs                                 int
-	memory                               int64 // of maxRSS
+	memory                               int64                           // of maxRSS
+	fits                                 func(*convert.Conversion) error // refuses what can't be verified as asked; nil: nothing is
 }
 
 func (f *optionFlags) declare(set *pflag.FlagSet) {
@@ -72,6 +73,18 @@ func (f *optionFlags) parse(args []string) (err error) {
 		return fmt.Errorf("--overflow: %w", err)
 	}
 	return f.parseSchemes()
+}
+
+// prepare checks the source and makes the plan.
+func (f *optionFlags) prepare() (*convert.Conversion, error) {
+	c, err := convert.Prepare(f.Options)
+	if err != nil || f.fits == nil {
+		return c, err
+	}
+	if err := f.fits(c); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
 }
 
 // checkOutput refuses an output that is the file of --recipe; Execute knows those of

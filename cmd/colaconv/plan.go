@@ -62,7 +62,7 @@ func setupPlan(set *pflag.FlagSet) func(context.Context, command.Streams, []stri
 // preview prints what a conversion would do.
 func preview(ctx context.Context, s command.Streams, f *optionFlags, o convert.PreviewOptions, bar *progress.Reporter, asJSON bool) error {
 	defer bar.End()
-	c, err := convert.Prepare(f.Options)
+	c, err := f.prepare()
 	if err != nil {
 		return err
 	}
