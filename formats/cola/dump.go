@@ -7,7 +7,6 @@ import (
 
 	"colakit/internal/anatomy"
 	"colakit/internal/blake3"
-	"colakit/internal/mmap"
 )
 
 // Describe describes the file at path: every part with its offset, size, meaning
@@ -15,16 +14,7 @@ import (
 // it can be read; the error is that of reading, not of the file's damage. All
 // checksums are computed.
 func Describe(path string) (*anatomy.Description, error) {
-	m, err := mmap.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer m.Close()
-	var d anatomy.Description
-	if err := mmap.Guard(path, func() error { describe(&d, m.Bytes()); return nil }); err != nil {
-		return nil, err
-	}
-	return &d, nil
+	return anatomy.Of(path, describe)
 }
 
 // Dump writes what Describe finds.

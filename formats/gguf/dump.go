@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"colakit/internal/anatomy"
-	"colakit/internal/mmap"
 )
 
 // Describe describes the file at path: every part with its offset, size, meaning
@@ -14,16 +13,7 @@ import (
 // it can be read; the error is that of reading, not of the file's damage. Of the
 // data only the padding is read.
 func Describe(path string) (*anatomy.Description, error) {
-	m, err := mmap.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer m.Close()
-	var d anatomy.Description
-	if err := mmap.Guard(path, func() error { dissect(&d, m.Bytes()); return nil }); err != nil {
-		return nil, err
-	}
-	return &d, nil
+	return anatomy.Of(path, dissect)
 }
 
 // Dump writes what Describe finds.

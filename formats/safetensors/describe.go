@@ -8,7 +8,6 @@ import (
 
 	"colakit/formats/tensor"
 	"colakit/internal/anatomy"
-	"colakit/internal/mmap"
 )
 
 // Describe describes the file at path: every part with its offset, size, meaning
@@ -16,16 +15,7 @@ import (
 // it can be read; the error is that of reading, not of the file's damage. No data
 // is read.
 func Describe(path string) (*anatomy.Description, error) {
-	m, err := mmap.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer m.Close()
-	var d anatomy.Description
-	if err := mmap.Guard(path, func() error { describe(&d, m.Bytes()); return nil }); err != nil {
-		return nil, err
-	}
-	return &d, nil
+	return anatomy.Of(path, describe)
 }
 
 func describe(out *anatomy.Description, file []byte) {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"colakit/internal/mmap"
 )
 
 // Description is what is known of a file, in the order in which it was found.
@@ -14,6 +16,21 @@ type Description struct {
 	text  strings.Builder
 	of    string
 	parts []Part
+}
+
+// Of maps the file at path and has describe enter what its bytes are. The error is
+// that of reading.
+func Of(path string, describe func(*Description, []byte)) (*Description, error) {
+	m, err := mmap.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
+	var d Description
+	if err := mmap.Guard(path, func() error { describe(&d, m.Bytes()); return nil }); err != nil {
+		return nil, err
+	}
+	return &d, nil
 }
 
 // Part is one part of a file, or something that concerns all parts of its kind.
