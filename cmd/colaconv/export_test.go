@@ -40,6 +40,8 @@ func TestExport(t *testing.T) {
 		{[]string{from, "--to", "gguf", "--type", "q8_0", "-o", file, "--progress", "json"}, 0, "32 quantised to Q8_0", `{"event":"end"`},
 		{[]string{from, "--to", "gguf", "--type", "q8_0", "--dry-run"}, 0, "runs in  nothing", ""},
 		{[]string{from, "--to", "safetensors", "--shard-size", "500kB", "--dry-run", "--json"}, 0, `"cola_dit/model.safetensors.index.json"`, ""},
+		{[]string{from, "--to", "gguf", "--type", "q8_0", "--fallback", "q4", "--dry-run"}, 2, "", `fallback type "q4"`},
+		{[]string{from, "--to", "safetensors", "--fallback", "f16", "--dry-run"}, 2, "", "safetensors holds any shape"},
 		{[]string{from, "--to", "gguf"}, 2, "", "-o OUT is missing"},
 		{[]string{from, "-o", file + "2"}, 2, "", "no format to export to"},
 		{[]string{"--to", "gguf", "-o", file}, 2, "", "the argument FILE.cola is missing"},
