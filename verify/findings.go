@@ -154,7 +154,7 @@ func (s *session) report() *Report {
 	r := &Report{
 		Schema: Schema, Version: SchemaVersion,
 		Bundle: s.bundleID(), Engine: s.options.Engine, Artifact: s.options.Artifact,
-		Layers: s.layerRows(), Passes: s.passRows(), Logits: s.logits, Tokens: tokens,
+		Layers: s.layerRows(), Passes: s.passRows(), Logits: s.logits, Tokens: tokens, Profiles: s.profiles(),
 		Policy: s.ruleUses(), Coverage: s.coverageResult(), Comparisons: s.inOrder(),
 	}
 	r.Artifact.Types = typeCounts(s.options.Artifact)

@@ -47,6 +47,7 @@ type Report struct {
 	Passes   []PassRow  `json:"passes"`
 	Logits   []LogitRow `json:"logits,omitempty"`
 	Tokens   Tokens     `json:"tokens"`
+	Profiles []Profile  `json:"profiles,omitempty"` // how errors are distributed over the elements
 	Policy   []RuleUse  `json:"policy"`
 	Coverage Coverage   `json:"coverage"`
 	Seconds  float64    `json:"seconds"`

@@ -80,6 +80,7 @@ type Accumulator struct {
 
 	err2, ref2, got2, dot, diff float64 // Σ(a−e)², Σe², Σa², Σa·e, Σ(a−e)
 	ulps                        histogram
+	sizes                       magnitudes
 	cols                        []column
 }
 
@@ -118,6 +119,7 @@ func (acc *Accumulator) element(a, e float64, at int64) {
 	acc.dot += a * e
 	acc.diff += d
 	s.MaxRef = max(s.MaxRef, ref)
+	acc.sizes.add(ref, abs)
 	if abs > s.MaxAbs.Value || s.MaxAbs.At < 0 {
 		s.MaxAbs = Extreme{abs, at, a, e}
 	}
@@ -201,6 +203,7 @@ func (acc *Accumulator) Summary() Summary {
 		Over0: acc.ulps.over(0), Over1: acc.ulps.over(1), Over2: acc.ulps.over(2), Over4: acc.ulps.over(4),
 	}
 	s.Column = acc.worstColumn()
+	s.Profile = Profile{acc.ulps.classes(), acc.sizes.list()}
 	return s
 }
 

@@ -35,6 +35,8 @@ type Summary struct {
 	Outside Outside `json:"outside,omitzero"`
 	Column  Column  `json:"column,omitzero"`
 	Mask    Mask    `json:"mask,omitzero"`
+
+	Profile Profile `json:"-"` // reports sum it up over like comparisons
 }
 
 // Extreme is an element that stands out.
