@@ -53,7 +53,7 @@ func sibling(site generate.Site, path string) string {
 func (s *session) facts(m Mode, site generate.Site, u catalog.Unit, tap golden.Tap) Facts {
 	keys := s.keys(site)
 	f := Facts{
-		Mode: m, Contract: s.contract, Activations: s.activations, Kind: u.Kind, Type: runType(tap),
+		Mode: m, Contract: s.contract, Activations: s.activations, Kernels: s.kernels, Kind: u.Kind, Type: runType(tap),
 		Terms:      float64(u.Terms + u.Attentions*keys),
 		Operations: float64(s.computing(u)),
 		Modules:    float64(len(u.Tensors) + 3*u.Ahead),
@@ -94,7 +94,7 @@ func (s *session) fused(u catalog.Unit) bool {
 
 // overall are the facts of what all of the model takes part in.
 func (s *session) overall(m Mode) Facts {
-	return Facts{Mode: m, Contract: s.contract, Artifact: s.weights.least, Activations: s.activations}
+	return Facts{Mode: m, Contract: s.contract, Artifact: s.weights.least, Activations: s.activations, Kernels: s.kernels}
 }
 
 // drifted reports whether the inputs of a unit come from latents that the bundle

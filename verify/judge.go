@@ -27,6 +27,7 @@ type Facts struct {
 	Artifact dtype.Type        // least precise type among the tensors used: F32, F16, BF16 or I8
 	// Activations are those that the engine multiplies I8 tensors by.
 	Activations generate.Activations
+	Kernels     bool // the engine's kernels fuse operations
 	Kind        catalog.Kind
 	Type        dtype.Type // of the value in the golden's run: F32 or BF16
 	Terms       float64    // K: summands of an element, over all operations of a chain

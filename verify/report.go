@@ -78,6 +78,8 @@ type EngineID struct {
 	Contract  string `json:"contract"`
 	// Activations, those that int8 weights are multiplied by; filled in by Run.
 	Activations string `json:"activations"`
+	// Kernels is true for an engine of fused kernels; filled in by Run.
+	Kernels bool `json:"kernels,omitempty"`
 	// Environment says what it ran on; filled in by Run.
 	Environment map[string]any `json:"environment"`
 }

@@ -70,6 +70,7 @@ type session struct {
 
 	contract    generate.Contract
 	activations generate.Activations
+	kernels     bool
 	tabled      bool           // the modulations are a table: no embedding is computed
 	blocks      int            // generated blocks with recorded taps
 	steps       int            // steps with recorded taps
@@ -104,8 +105,8 @@ func newSession(e generate.Engine, b *golden.Bundle, o Options) (*session, error
 	}
 	s.tabled = e.Model().Schedule != nil
 	s.options.Engine.Contract = s.contract.String()
-	s.activations = e.Model().Activations
-	s.options.Engine.Activations = s.activations.String()
+	s.activations, s.kernels = e.Model().Activations, e.Model().Kernels
+	s.options.Engine.Activations, s.options.Engine.Kernels = s.activations.String(), s.kernels
 	s.options.Engine.Environment = map[string]any{
 		"go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH, "processors": runtime.GOMAXPROCS(0),
 	}

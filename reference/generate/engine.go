@@ -54,6 +54,9 @@ type Model struct {
 
 	Contract    Contract
 	Activations Activations
+	// Kernels is true for an engine of its own kernels, which fuse operations and add
+	// in an order of their own; false for one that computes as the reference does.
+	Kernels bool
 
 	// Schedule is the only one whose timesteps the engine can compute, that of the
 	// model's AdaLN table; nil: any.
@@ -110,6 +113,18 @@ type Engine interface {
 	Observe(Tap)
 
 	Close() error
+}
+
+// Partial is an Engine whose kernels fuse operations, so that some values exist
+// nowhere in it. Those at Shows of false are neither shown nor replaced: what is
+// computed from them is judged from the values ahead of them. What golden bundles
+// of every level record must be shown. An engine around another one implements
+// Partial if that does.
+type Partial interface {
+	Engine
+	// Shows reports whether the tap is asked for the value. The answer is the same
+	// for as long as the engine lives.
+	Shows(Site) bool
 }
 
 // Tap observes the values of a run.
