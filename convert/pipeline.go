@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"colakit/internal/blake3"
+	"colakit/internal/directio"
 	"colakit/quantize"
 )
 
@@ -110,7 +111,7 @@ func (r *run) perform(n int, buffer, input []byte) *result {
 		return res
 	}
 	if buffer == nil {
-		res.buffer = make([]byte, r.conversion.tileBytes())
+		res.buffer = directio.Buffer(int(r.conversion.tileBytes()))
 	}
 	res.err = r.convert(t, res, input)
 	return res

@@ -63,7 +63,7 @@ func (c *Conversion) create(t target, src *weights) (*tempFile, []journalEntry, 
 		f.Close()
 		return nil, nil, err
 	}
-	return &tempFile{File: f, target: t, journal: j}, entries, nil
+	return newTempFile(f, t, j), entries, nil
 }
 
 // openPartial opens the file of an interrupted conversion, or a new one.

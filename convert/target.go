@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"colakit/internal/atomicfile"
+	"colakit/internal/directio"
 )
 
 // target is where an artifact goes.
@@ -79,10 +80,21 @@ func (t target) checkFolder(bytes int64) error {
 // conversion can tell it from one left behind by a process that was killed.
 type tempFile struct {
 	*os.File
+	out     *directio.Writer
 	target  target
 	journal *journal // nil: nothing is left behind
 	done    bool     // renamed or removed
 }
+
+func newTempFile(f *os.File, t target, j *journal) *tempFile {
+	return &tempFile{File: f, out: directio.New(f), target: t, journal: j}
+}
+
+// WriteAt implements io.WriterAt.
+func (f *tempFile) WriteAt(p []byte, offset int64) (int, error) { return f.out.WriteAt(p, offset) }
+
+// Close releases the file.
+func (f *tempFile) Close() error { return errors.Join(f.out.Close(), f.File.Close()) }
 
 // create makes the temporary file after removing those left behind.
 func (t target) create() (*tempFile, error) {
@@ -96,7 +108,7 @@ func (t target) create() (*tempFile, error) {
 			return nil, fmt.Errorf("creating the artifact: %w", err)
 		}
 		if !canLock || lock(f) {
-			return &tempFile{File: f, target: t}, nil
+			return newTempFile(f, t, nil), nil
 		}
 		f.Close() // another conversion saw it before it was locked, and removes it
 	}
