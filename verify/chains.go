@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"colakit/formats/dtype"
 	"colakit/reference/generate"
@@ -96,7 +97,30 @@ func (s *session) ownErrors() map[string]*opError {
 			errors[op.Path] = ownError(float64(op.Terms), s.precision(catalog.Unit{Parts: []string{op.Path}}))
 		}
 	}
+	if s.partial != nil {
+		s.fuseErrors(errors)
+	}
 	return errors
+}
+
+// fuseErrors adds the errors of operations that the engine hides to those of the
+// next that it shows, where they can be drawn.
+func (s *session) fuseErrors(errors map[string]*opError) {
+	fused := map[string]*opError{}
+	for _, op := range s.catalog.Ops() {
+		if errors[op.Path] == nil || !s.showsSomewhere(op.Path) {
+			continue
+		}
+		sum := *errors[op.Path]
+		for _, part := range s.catalog.Unit(op, s.showsSomewhere).Parts {
+			if e := errors[part]; e != nil && part != op.Path {
+				sum.square += e.square
+			}
+		}
+		fused[op.Path] = &sum
+	}
+	clear(errors)
+	maps.Copy(errors, fused)
 }
 
 // resolution notes how small an error can be seen where the golden's inputs are far

@@ -61,7 +61,7 @@ func (s *session) replaced(tap string) bool {
 
 // result sums up; taps of noise are input, not compared.
 func (s *session) coverageResult() Coverage {
-	c := Coverage{Elements: s.coverage.elements, NotRecorded: s.coverage.notRecorded}
+	c := Coverage{Elements: s.coverage.elements, NotRecorded: s.coverage.notRecorded, NotCompared: map[string]int{}}
 	for _, t := range s.info.Taps {
 		if strings.HasPrefix(t.Name, "noise/") {
 			continue
@@ -72,6 +72,8 @@ func (s *session) coverageResult() Coverage {
 			c.Compared++
 		case s.replaced(t.Name):
 			c.Replaced++
+		case s.hides(t):
+			c.NotCompared[fusedReason]++
 		default:
 			c.Missing = append(c.Missing, t.Name)
 		}

@@ -11,10 +11,7 @@ import (
 
 // unit resolves what lies between a site's value and the recorded ones before it.
 func (s *session) unit(site generate.Site, op *catalog.Op) catalog.Unit {
-	return s.catalog.Unit(op, func(path string) bool {
-		_, ok := s.order[sibling(site, path)]
-		return ok && !(s.tabled && catalog.IsEmbedding(path))
-	})
+	return s.catalog.Unit(op, func(path string) bool { return s.given(beside(site, path)) })
 }
 
 // computing counts the operations of a unit that do more than copy.
@@ -43,11 +40,14 @@ func (s *session) layers(u catalog.Unit) int {
 	return len(spanned)
 }
 
-// sibling is the tap of another value of the same pass.
-func sibling(site generate.Site, path string) string {
+// beside is the site of another value of the same pass.
+func beside(site generate.Site, path string) generate.Site {
 	site.Path = path
-	return site.String()
+	return site
 }
+
+// sibling is the tap of another value of the same pass.
+func sibling(site generate.Site, path string) string { return beside(site, path).String() }
 
 // facts gathers what the policy may know of a comparison.
 func (s *session) facts(m Mode, site generate.Site, u catalog.Unit, tap golden.Tap) Facts {

@@ -170,6 +170,7 @@ type Coverage struct {
 	Compared    int            `json:"compared"` // of them
 	Elements    int64          `json:"elements"`
 	Replaced    int            `json:"replaced,omitempty"`     // of them, those in whose operations' place the artifact has an AdaLN table
+	NotCompared map[string]int `json:"not_compared,omitempty"` // reason → taps of the bundle
 	Missing     []string       `json:"missing,omitempty"`      // taps that the engine never showed
 	Extra       []string       `json:"extra,omitempty"`        // sites that the bundle should hold and does not
 	NotRecorded map[string]int `json:"not_recorded,omitempty"` // reason → sites of the engine

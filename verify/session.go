@@ -71,6 +71,7 @@ type session struct {
 	contract    generate.Contract
 	activations generate.Activations
 	kernels     bool
+	partial     generate.Partial // the engine, if it hides values; nil: it shows all
 	tabled      bool           // the modulations are a table: no embedding is computed
 	blocks      int            // generated blocks with recorded taps
 	steps       int            // steps with recorded taps
@@ -103,6 +104,7 @@ func newSession(e generate.Engine, b *golden.Bundle, o Options) (*session, error
 	if err := e.Model().CheckSchedule(b.Info.Run.T, b.Info.Run.Steps); err != nil {
 		return nil, fmt.Errorf("%s cannot be compared with: %w", o.Name, err)
 	}
+	s.partial, _ = e.(generate.Partial)
 	s.tabled = e.Model().Schedule != nil
 	s.options.Engine.Contract = s.contract.String()
 	s.activations, s.kernels = e.Model().Activations, e.Model().Kernels

@@ -210,6 +210,9 @@ func (r *Report) writeCoverage(k *ink, everything bool) {
 	if c.Replaced > 0 {
 		text += fmt.Sprintf("; %d taps not computed: the artifact has an AdaLN table in place of emb_in", c.Replaced)
 	}
+	for _, reason := range slices.Sorted(maps.Keys(c.NotCompared)) {
+		text += fmt.Sprintf("; %s %s", plural(c.NotCompared[reason], "tap"), reason)
+	}
 	for _, reason := range slices.Sorted(maps.Keys(c.NotRecorded)) {
 		text += fmt.Sprintf("; %s %s", plural(c.NotRecorded[reason], "value"), reason)
 	}
