@@ -72,10 +72,10 @@ type session struct {
 	activations generate.Activations
 	kernels     bool
 	partial     generate.Partial // the engine, if it hides values; nil: it shows all
-	tabled      bool           // the modulations are a table: no embedding is computed
-	blocks      int            // generated blocks with recorded taps
-	steps       int            // steps with recorded taps
-	order       map[string]int // tap → place in the run
+	tabled      bool             // the modulations are a table: no embedding is computed
+	blocks      int              // generated blocks with recorded taps
+	steps       int              // steps with recorded taps
+	order       map[string]int   // tap → place in the run
 
 	comparisons   []*Comparison
 	largest       map[string]float64     // tap → largest |e|, once compared
