@@ -110,11 +110,17 @@ func (s *session) operationFindings() []Finding {
 	return list
 }
 
+// What the findings of the modes whose passes carry errors on are about.
+const (
+	outputsSubject = "branch outputs, velocities and logits"
+	latentsSubject = "latents of a block"
+)
+
 // modeFinding sums up the failures of a mode whose passes carry errors on.
 func (s *session) modeFinding(m Mode) Finding {
-	f := Finding{Phase: string(m), Subject: "branch outputs, velocities and logits"}
+	f := Finding{Phase: string(m), Subject: outputsSubject}
 	if m == Generation {
-		f.Subject = "latents of a block"
+		f.Subject = latentsSubject
 	}
 	for _, c := range s.inOrder() {
 		late := c.Mode == m && c.Rule != "" || c.Mode == Isolated && c.phase == phaseOf(m)

@@ -181,3 +181,24 @@ type Coverage struct {
 func (r *Report) WriteJSON(w io.Writer) error {
 	return json.NewEncoder(w).Encode(r)
 }
+
+// Tightest returns the check that used most of its limit; ok is false where there is
+// none.
+func (c *Comparison) Tightest() (worst Check, ok bool) {
+	for i, x := range c.Checks {
+		if i == 0 || x.Share > worst.Share {
+			worst = x
+		}
+	}
+	return worst, len(c.Checks) > 0
+}
+
+// OfComparisons reports whether the finding sums up failures of Comparisons, rather
+// than of names, logits or tokens.
+func (f Finding) OfComparisons() bool {
+	switch f.Phase {
+	case phaseStructure.String(), phaseMask.String(), phaseIsolated.String():
+		return true
+	}
+	return f.Subject == outputsSubject || f.Subject == latentsSubject
+}

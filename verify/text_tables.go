@@ -100,14 +100,9 @@ func (r *Report) writeWorst(k *ink) {
 
 // tightest formats the check that used most of its limit.
 func tightest(c *Comparison) string {
-	if len(c.Checks) == 0 {
+	worst, ok := c.Tightest()
+	if !ok {
 		return c.Problem
-	}
-	worst := c.Checks[0]
-	for _, x := range c.Checks {
-		if x.Share > worst.Share {
-			worst = x
-		}
 	}
 	return figure(worst)
 }

@@ -30,7 +30,7 @@ all embedded bundles are used that hold a run of the model. golden/export.py wri
 bundles of other models.
 
   colaverify --layerwise
-  colaverify --layerwise model.cola --golden bundles/mine --json report.json`,
+  colaverify --layerwise model.cola --golden bundles/mine --json report.json --junit report.xml`,
 		Setup: setupLayerwise,
 	}
 }
@@ -44,9 +44,8 @@ type request struct {
 	contract  string // "": the bundle's
 
 	activations string
-	json        string // file, or "-"
-	verbose     bool
 	progress    string
+	outputs     outputs
 }
 
 func setupLayerwise(set *pflag.FlagSet) func(context.Context, command.Streams, []string) error {
@@ -56,8 +55,7 @@ func setupLayerwise(set *pflag.FlagSet) func(context.Context, command.Streams, [
 	set.StringVar(&r.engine, "engine", model.DefaultEngine, "`ENGINE` that computes the model: "+model.EngineNames())
 	set.StringVar(&r.contract, "contract", "", "use bundles of this `CONTRACT` only: exact or released (default: the bundle's own)")
 	set.StringVar(&r.activations, "activations", generate.FloatActivations.String(), "`TYPE` of what int8 weights are multiplied by: float, or int8, each token quantised as it comes; rules of its own judge that")
-	set.StringVar(&r.json, "json", "", "write the whole report as JSON to this `FILE`, which can't be one that is read; - for the standard output, and nothing else there")
-	set.BoolVar(&r.verbose, "verbose", false, "print every operation and the derivation of every tolerance")
+	r.outputs.flags(set)
 	set.StringVar(&r.progress, "progress", "auto", "`MODE` of reports on stderr: auto (a bar on a terminal), bar, json (lines) or none")
 	return func(ctx context.Context, s command.Streams, args []string) error {
 		switch {
@@ -77,14 +75,14 @@ func setupLayerwise(set *pflag.FlagSet) func(context.Context, command.Streams, [
 }
 
 func (r request) run(ctx context.Context, s command.Streams) error {
-	if err := r.checkOutput(); err != nil {
+	if err := r.checkOutputs(); err != nil {
 		return err
 	}
 	suite, err := r.verify(ctx, s)
 	if err != nil {
 		return err
 	}
-	return errors.Join(model.VerdictError(suite), r.write(s, suite))
+	return errors.Join(model.VerdictError(suite), r.outputs.write(s, suite))
 }
 
 // verify opens bundles and model, compares them and closes them.

@@ -24,6 +24,7 @@ var layers = [][]string{
 	{"quantize"},
 	{"golden", "convert", "reference/generate"},
 	{"verify", "reference", "kernels"},
+	{"verify/listing", "verify/page", "verify/verifytest"},
 	{"cmd/internal"},
 	{"cmd"},
 }

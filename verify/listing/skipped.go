@@ -1,0 +1,29 @@
+package listing
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"colakit/verify"
+)
+
+// skippedCases say what was not compared, and why: one case for each reason.
+func skippedCases(r *verify.Report) []testCase {
+	var cases []testCase
+	add := func(n int, what, why string) {
+		if n > 0 {
+			cases = append(cases, testCase{Class: "coverage", Name: clean(what), Skipped: &skipped{clean(fmt.Sprintf("%d: %s", n, why))}})
+		}
+	}
+	c := r.Coverage
+	for _, reason := range slices.Sorted(maps.Keys(c.NotRecorded)) {
+		add(c.NotRecorded[reason], reason, "values of the engine that the bundle does not record")
+	}
+	add(c.Replaced, "replaced by an AdaLN table", "taps whose operations the artifact has a table for")
+	add(c.Unjudged, "shown, not judged", "comparisons without a rule of the policy")
+	if r.Tokens.Sampled {
+		cases = append(cases, testCase{Class: "tokens", Name: "generated tokens", Skipped: &skipped{"drawn at random, so not comparable"}})
+	}
+	return cases
+}
