@@ -76,7 +76,7 @@ func collect(typ reflect.Type, own *[]string, into map[string][]string) {
 
 var (
 	heading = regexp.MustCompile("^## `(\\w+)`")
-	row     = regexp.MustCompile("^\\| `(\\w+)` \\| [^|]+ \\| [^|]{3,} \\|$")
+	row     = regexp.MustCompile("^\\| `(\\w+)` \\| [^|]+ \\| [^|]+ \\|$")
 )
 
 // documented reads the tables: those below a heading that names a type.

@@ -20,6 +20,9 @@ func skippedCases(r *verify.Report) []testCase {
 	for _, reason := range slices.Sorted(maps.Keys(c.NotRecorded)) {
 		add(c.NotRecorded[reason], reason, "values of the engine that the bundle does not record")
 	}
+	for _, reason := range slices.Sorted(maps.Keys(c.NotCompared)) {
+		add(c.NotCompared[reason], reason, "taps of the bundle that were not compared")
+	}
 	add(c.Replaced, "replaced by an AdaLN table", "taps whose operations the artifact has a table for")
 	add(c.Unjudged, "shown, not judged", "comparisons without a rule of the policy")
 	if r.Tokens.Sampled {

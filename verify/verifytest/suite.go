@@ -100,7 +100,7 @@ func base(name string, s Shape) *verify.Report {
 			Name: "float32 product", Formula: "rel-L2 ≤ 8·√K·2⁻²⁴", Derivation: "Rounding errors of K sums are independent.", Share: 0.5,
 			Worst: "encode/vae.latents", Check: verify.Check{Metric: "rel-L2", Value: 5e-3, Limit: 1e-2, Share: 0.5},
 		}},
-		Coverage: verify.Coverage{Elements: 123456, NotRecorded: map[string]int{"not at level ops": 5, "beyond the block limit": 40}, Unjudged: 7},
+		Coverage: verify.Coverage{Elements: 123456, NotRecorded: map[string]int{"not at level ops": 5, "beyond the block limit": 40}, NotCompared: map[string]int{"fused in this engine": 3}, Unjudged: 7},
 		Logits: []verify.LogitRow{
 			{Mode: verify.Free, Block: 0, Logits: metric.Logits{Rows: 6, KLMean: 1e-6, KLStdErr: 1e-7, KLP99: 2e-6, KLMax: 3e-6, DeltaP: 1e-4, SameTop1: 6}},
 			{Mode: verify.Generation, Block: 1, Logits: metric.Logits{Rows: 6, KLMean: 1e-2, KLStdErr: 1e-3, KLP99: 2e-2, KLMax: 3e-2, DeltaP: 0.125, SameTop1: 4, Ties: 1}},
