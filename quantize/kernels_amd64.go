@@ -36,3 +36,32 @@ func (d *differences) add(x, y []float32) {
 	}
 	d.underflow += int64(lost)
 }
+
+// scanStep is what the scanning loops take at a time, in bytes.
+const scanStep = 128
+
+// scan is plainScan.
+func (m laneMasks) scan(data []byte) (carries, any uint64) {
+	whole := len(data) &^ (scanStep - 1)
+	if whole == 0 || fastest == plain {
+		return m.plainScan(data)
+	}
+	var sums, words [4]uint64
+	scanFloatsAVX2(&data[0], whole, m.exponent, m.step, &sums, &words)
+	carries, any = m.plainScan(data[whole:])
+	return carries | or(sums), any | or(words)
+}
+
+// scanCodes is plainScanCodes.
+func scanCodes(data []byte) (lowest, any uint64) {
+	whole := len(data) &^ (scanStep - 1)
+	if whole == 0 || fastest == plain {
+		return plainScanCodes(data)
+	}
+	var marks, words [4]uint64
+	scanCodesAVX2(&data[0], whole, codeRests, &marks, &words)
+	lowest, any = plainScanCodes(data[whole:])
+	return lowest | or(marks), any | or(words)
+}
+
+func or(words [4]uint64) uint64 { return words[0] | words[1] | words[2] | words[3] }

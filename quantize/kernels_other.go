@@ -6,3 +6,7 @@ package quantize
 func kernels() []kernel { return []kernel{plain} }
 
 func (d *differences) add(x, y []float32) { d.plainAdd(x, y) }
+
+func (m laneMasks) scan(data []byte) (carries, any uint64) { return m.plainScan(data) }
+
+func scanCodes(data []byte) (lowest, any uint64) { return plainScanCodes(data) }

@@ -152,3 +152,94 @@ piece:
 	MOVQ      SI, underflow+56(FP)
 	VZEROUPPER
 	RET
+
+// func scanFloatsAVX2(data *byte, n int, exponent uint64, step uint64, carries *[4]uint64, any *[4]uint64)
+// Requires: AVX, AVX2
+TEXT ·scanFloatsAVX2(SB), NOSPLIT, $0-48
+	MOVQ         exponent+16(FP), AX
+	VMOVQ        AX, X0
+	VPBROADCASTQ X0, Y0
+	MOVQ         step+24(FP), AX
+	VMOVQ        AX, X1
+	VPBROADCASTQ X1, Y1
+	MOVQ         data+0(FP), AX
+	MOVQ         n+8(FP), CX
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+
+turn:
+	VMOVDQU (AX), Y4
+	VPAND   Y0, Y4, Y5
+	VPADDQ  Y1, Y5, Y5
+	VPOR    Y4, Y3, Y3
+	VPOR    Y5, Y2, Y2
+	VMOVDQU 32(AX), Y4
+	VPAND   Y0, Y4, Y5
+	VPADDQ  Y1, Y5, Y5
+	VPOR    Y4, Y3, Y3
+	VPOR    Y5, Y2, Y2
+	VMOVDQU 64(AX), Y4
+	VPAND   Y0, Y4, Y5
+	VPADDQ  Y1, Y5, Y5
+	VPOR    Y4, Y3, Y3
+	VPOR    Y5, Y2, Y2
+	VMOVDQU 96(AX), Y4
+	VPAND   Y0, Y4, Y5
+	VPADDQ  Y1, Y5, Y5
+	VPOR    Y4, Y3, Y3
+	VPOR    Y5, Y2, Y2
+	ADDQ    $0x00000080, AX
+	SUBQ    $0x00000080, CX
+	JNE     turn
+	MOVQ    carries+32(FP), AX
+	VMOVDQU Y2, (AX)
+	MOVQ    any+40(FP), AX
+	VMOVDQU Y3, (AX)
+	VZEROUPPER
+	RET
+
+// func scanCodesAVX2(data *byte, n int, rest uint64, lowest *[4]uint64, any *[4]uint64)
+// Requires: AVX, AVX2
+TEXT ·scanCodesAVX2(SB), NOSPLIT, $0-40
+	MOVQ         rest+16(FP), AX
+	VMOVQ        AX, X0
+	VPBROADCASTQ X0, Y0
+	MOVQ         data+0(FP), AX
+	MOVQ         n+8(FP), CX
+	VPXOR        Y1, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+
+turn:
+	VMOVDQU (AX), Y3
+	VPAND   Y0, Y3, Y4
+	VPADDQ  Y0, Y4, Y4
+	VPANDN  Y3, Y4, Y4
+	VPOR    Y3, Y2, Y2
+	VPOR    Y4, Y1, Y1
+	VMOVDQU 32(AX), Y3
+	VPAND   Y0, Y3, Y4
+	VPADDQ  Y0, Y4, Y4
+	VPANDN  Y3, Y4, Y4
+	VPOR    Y3, Y2, Y2
+	VPOR    Y4, Y1, Y1
+	VMOVDQU 64(AX), Y3
+	VPAND   Y0, Y3, Y4
+	VPADDQ  Y0, Y4, Y4
+	VPANDN  Y3, Y4, Y4
+	VPOR    Y3, Y2, Y2
+	VPOR    Y4, Y1, Y1
+	VMOVDQU 96(AX), Y3
+	VPAND   Y0, Y3, Y4
+	VPADDQ  Y0, Y4, Y4
+	VPANDN  Y3, Y4, Y4
+	VPOR    Y3, Y2, Y2
+	VPOR    Y4, Y1, Y1
+	ADDQ    $0x00000080, AX
+	SUBQ    $0x00000080, CX
+	JNE     turn
+	MOVQ    lowest+24(FP), AX
+	VMOVDQU Y1, (AX)
+	MOVQ    any+32(FP), AX
+	VMOVDQU Y2, (AX)
+	VZEROUPPER
+	RET

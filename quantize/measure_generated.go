@@ -13,3 +13,13 @@ func measureAVX512(x *float32, y *float32, n int, squares *[8]float64, errors *[
 //
 //go:noescape
 func measureAVX2(x *float32, y *float32, n int, squares *[8]float64, errors *[8]float64, worst *[8]float64, peaks *[8]uint32) (underflow int)
+
+// scanFloatsAVX2 is laneMasks.plainScan for n bytes, a multiple of 128 and not 0.
+//
+//go:noescape
+func scanFloatsAVX2(data *byte, n int, exponent uint64, step uint64, carries *[4]uint64, any *[4]uint64)
+
+// scanCodesAVX2 is plainScanCodes for n bytes, a multiple of 128 and not 0.
+//
+//go:noescape
+func scanCodesAVX2(data *byte, n int, rest uint64, lowest *[4]uint64, any *[4]uint64)

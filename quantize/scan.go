@@ -12,31 +12,39 @@ import (
 // whether it is nothing but zeros. It works on the codes, several at a time.
 func Scan(data []byte, t dtype.Type) (sound, zero bool, err error) {
 	if t == dtype.I8 {
-		sound, zero = scanCodes(data)
-		return sound, zero, nil
+		lowest, any := scanCodes(data)
+		return lowest&codeSigns == 0, any == 0, nil
 	}
 	m, ok := masks[t]
 	if !ok || len(data)%t.Size() != 0 {
 		return false, false, fmt.Errorf("%d bytes are no elements of type %v", len(data), t)
 	}
-	var carries, magnitudes uint64
-	words(data, func(w uint64) {
-		carries |= w&m.exponent + m.step
-		magnitudes |= w &^ m.sign
-	})
-	return carries&m.sign == 0, magnitudes == 0, nil
+	carries, any := m.scan(data)
+	return carries&m.sign == 0, any&^m.sign == 0, nil
 }
 
-// scanCodes finds −128: the sign alone, so that 127 added to the rest of the byte
-// does not carry into its place.
-func scanCodes(data []byte) (sound, zero bool) {
-	const sign, rest = 0x8080_8080_8080_8080, 0x7f7f_7f7f_7f7f_7f7f
-	var lowest, any uint64
+// plainScan returns the bits of all sums of a word's exponents with the step, and
+// of all words, in plain Go.
+func (m laneMasks) plainScan(data []byte) (carries, any uint64) {
 	words(data, func(w uint64) {
-		lowest |= w &^ (w&rest + rest) & sign
+		carries |= w&m.exponent + m.step
 		any |= w
 	})
-	return lowest == 0, any == 0
+	return carries, any
+}
+
+// The fields of eight codes.
+const codeSigns, codeRests = 0x8080_8080_8080_8080, 0x7f7f_7f7f_7f7f_7f7f
+
+// plainScanCodes returns the bits of all words, and marks the signs of those codes
+// that are −128, in plain Go: of the sign alone, so that 127 added to the rest of
+// the byte does not carry into its place. Other bits of lowest mean nothing.
+func plainScanCodes(data []byte) (lowest, any uint64) {
+	words(data, func(w uint64) {
+		lowest |= w &^ (w&codeRests + codeRests)
+		any |= w
+	})
+	return lowest, any
 }
 
 // words calls see for every 8 bytes of data, the last ones filled up with zeros.

@@ -1,4 +1,4 @@
-// Command asm writes the measurement loops of package quantize for amd64:
+// Command asm writes the measuring and scanning loops of package quantize for amd64:
 // measure_amd64.s and measure_generated.go. Run it with `go generate` in that
 // package. It is a module of its own so that the toolkit does not depend on the
 // assembler.
@@ -31,6 +31,8 @@ func main() {
 	wide = repeated("wide", 0xffffffff, 0x7fffffff)
 	measureAVX512()
 	measureAVX2()
+	scanFloats()
+	scanCodes()
 	Generate()
 }
 
