@@ -168,19 +168,30 @@ func (t *table) fit(heads []string, width int) []int {
 	return widths
 }
 
-// share formats the used part of a limit: "28 %", "31×".
+// share formats the used part of a limit as ShareText does.
 func (k *ink) share(s float64) string {
+	text := ShareText(s)
+	switch {
+	case s > 1:
+		return k.paint(red, text)
+	case s > 0.5:
+		return k.paint(yellow, text)
+	}
+	return text
+}
+
+// ShareText formats the used part of a limit: "28 %", "31×"; "∞" where the limit is 0,
+// or the figure NaN.
+func ShareText(s float64) string {
 	switch {
 	case s >= mostShare:
-		return k.paint(red, "∞")
+		return "∞"
 	case s >= 1000:
-		return k.paint(red, fmt.Sprintf("%.0e×", s))
+		return fmt.Sprintf("%.0e×", s)
 	case s > 10:
-		return k.paint(red, fmt.Sprintf("%.0f×", s))
+		return fmt.Sprintf("%.0f×", s)
 	case s > 1:
-		return k.paint(red, fmt.Sprintf("%.1f×", s))
-	case s > 0.5:
-		return k.paint(yellow, fmt.Sprintf("%.0f %%", 100*s))
+		return fmt.Sprintf("%.1f×", s)
 	}
 	return fmt.Sprintf("%.0f %%", 100*s)
 }

@@ -127,7 +127,10 @@ func used(checks []Check) float64 {
 	return share
 }
 
-// short formats a figure with two or three digits.
+// FigureText formats a figure with two or three digits: "0.0125", "2.3e-05".
+func FigureText(v float64) string { return short(v) }
+
+// short is FigureText.
 func short(v float64) string {
 	switch a := math.Abs(v); {
 	case v == 0:

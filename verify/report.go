@@ -84,8 +84,8 @@ type EngineID struct {
 	Environment map[string]any `json:"environment"`
 }
 
-// arithmetic says what the engine computes in: "float32".
-func (e EngineID) arithmetic() string {
+// Arithmetic says what the engine computes in: "float32".
+func (e EngineID) Arithmetic() string {
 	if e.Activations == generate.Int8Activations.String() {
 		return e.Precision + " with int8 activations"
 	}

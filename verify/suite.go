@@ -101,12 +101,12 @@ func (s *Suite) headline(k *ink) {
 		return
 	}
 	r := s.Reports[0]
-	k.line("%s", k.paint(dim, fmt.Sprintf("candidate: %s in %s, weights %s (%s)", r.Engine.Name, r.Engine.arithmetic(), r.Artifact.Path, types(r.Artifact.Types))))
+	k.line("%s", k.paint(dim, fmt.Sprintf("candidate: %s in %s, weights %s (%s)", r.Engine.Name, r.Engine.Arithmetic(), r.Artifact.Path, r.Artifact.Summary())))
 	k.modes("")
 	k.line("")
 	for _, r := range s.Reports {
 		k.wrapped(fmt.Sprintf("  %s  %s: ", k.verdict(r.Verdict), k.paint(bold, r.Bundle.Name)), "        ", r.Reason)
-		k.line("%s", k.paint(dim, "        "+r.Bundle.describe()))
+		k.line("%s", k.paint(dim, "        "+r.Bundle.Describe()))
 		k.line("%s", k.paint(dim, fmt.Sprintf("        %s; %.1f s", r.outcome(), r.Seconds)))
 	}
 }

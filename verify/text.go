@@ -50,9 +50,9 @@ func (r *Report) headline(k *ink) {
 	b := r.Bundle
 	k.line("%s  %s", k.verdict(r.Verdict), k.paint(bold, b.Name))
 	k.wrapped("  ", "  ", r.Reason)
-	k.line("%s", k.paint(dim, fmt.Sprintf("  golden: %s", b.describe())))
+	k.line("%s", k.paint(dim, fmt.Sprintf("  golden: %s", b.Describe())))
 	k.line("%s", k.paint(dim, fmt.Sprintf("  candidate: %s, %s contract in %s, weights %s (%s), %.1f s",
-		r.Engine.Name, r.Engine.Contract, r.Engine.arithmetic(), r.Artifact.Path, types(r.Artifact.Types), r.Seconds)))
+		r.Engine.Name, r.Engine.Contract, r.Engine.Arithmetic(), r.Artifact.Path, r.Artifact.Summary(), r.Seconds)))
 	k.modes("  ")
 }
 
@@ -61,7 +61,8 @@ func (k *ink) modes(indent string) {
 	k.wrapped(indent, indent, "isolated: each operation is fed the golden's inputs · free-running: each pass is, and its errors add up")
 }
 
-func (b BundleID) describe() string {
+// Describe says what was recorded, in a line.
+func (b BundleID) Describe() string {
 	text := fmt.Sprintf("%s contract on %s, %s attention, level %s, %s, %s of %s",
 		b.Contract, b.Device, b.Attention, b.Level, plural(b.Samples, "sample"), plural(b.Blocks, "block"), plural(b.Steps, "step"))
 	if b.BlockLimit != nil && *b.BlockLimit < b.Blocks {
@@ -80,8 +81,9 @@ func plural(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// types formats the tensor types: "f16 138, f32 44".
-func types(counts map[string]int) string {
+// Summary counts the tensors by type: "f16 138, f32 44".
+func (a Artifact) Summary() string {
+	counts := a.Types
 	if len(counts) == 1 {
 		for name := range counts {
 			return name

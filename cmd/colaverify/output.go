@@ -15,6 +15,7 @@ import (
 	"colakit/internal/command"
 	"colakit/verify"
 	"colakit/verify/listing"
+	"colakit/verify/page"
 )
 
 // standardOutput is the name of an output that is no file.
@@ -40,11 +41,13 @@ func (o *outputs) flags(set *pflag.FlagSet) {
 		{flag: "json", write: (*verify.Suite).WriteJSON},
 		{flag: "csv", write: func(s *verify.Suite, w io.Writer) error { return listing.CSV(w, s) }},
 		{flag: "junit", write: func(s *verify.Suite, w io.Writer) error { return listing.JUnit(w, s) }},
+		{flag: "html", write: func(s *verify.Suite, w io.Writer) error { return page.Write(w, s) }},
 	}
 	for i, usage := range []string{
 		"write the whole report as JSON to this `FILE`, which can't be one that is read; - for the standard output, and nothing else there",
 		"write a row for each comparison to this `FILE`, likewise",
 		"write the operations as test cases of JUnit's XML to this `FILE`, likewise",
+		"write a page that any browser shows without a network to this `FILE`, likewise",
 	} {
 		set.StringVar(&o.files[i].path, o.files[i].flag, "", usage)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,6 +18,12 @@ import (
 var readers = map[string]func([]byte) error{
 	"json":  func(raw []byte) error { return json.Unmarshal(raw, new(any)) },
 	"junit": func(raw []byte) error { return xml.Unmarshal(raw, new(struct{ XMLName xml.Name })) },
+	"html": func(raw []byte) error {
+		if !strings.HasPrefix(string(raw), "<!DOCTYPE html>") || !strings.HasSuffix(string(raw), "</html>\n") {
+			return errors.New("no page")
+		}
+		return nil
+	},
 	"csv": func(raw []byte) error {
 		_, err := csv.NewReader(strings.NewReader(string(raw))).ReadAll()
 		return err

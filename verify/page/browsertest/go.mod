@@ -1,0 +1,16 @@
+module colakit/verify/page/browsertest
+
+go 1.25.0
+
+require (
+	colakit v0.0.0
+	github.com/chromedp/cdproto v0.159.0
+	github.com/chromedp/chromedp v0.23.0
+)
+
+require (
+	github.com/go-json-experiment/json v0.0.0-20260213210345-44df1a37e875 // indirect
+	golang.org/x/sys v0.44.0 // indirect
+)
+
+replace colakit => ../../..
