@@ -1,9 +1,16 @@
-// Package kernels is the home of the CUDA engine: kernel sources, the PTX made
-// from them, and the driver-API engine that implements generate.Engine beside
-// the spago reference.
+// Package kernels is the home of the CUDA engine: kernel sources, what is made
+// from them, and the machines that run them.
+//
+//	cuda      the kernels' CUDA C++ sources and a table of them
+//	device    what an engine needs of a machine: memory, copies, launches, graphs
+//	emulated  a device on the CPU: the same sources through g++, CUDA threads as fibers
 //
 // It holds no engine yet, so no program offers one: `--engine` lists what a
 // build contains. The engine is held to the same taps, bundles and policy as the
 // reference; kernels are compiled for the CPU, too, so that machines without a
 // GPU can prove them.
+//
+// A kernel is written in kernels/cuda (device.h says how), included by
+// kernels.cu, and tested with devicetest and package emulated under all thread
+// orders. The go command rebuilds what depends on an edited source.
 package kernels

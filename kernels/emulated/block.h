@@ -1,0 +1,287 @@
+// block.h - a thread block while it runs: threads, warps, barriers and the collectives of a warp.
+#pragma once
+#include <atomic>
+#include <cstdarg>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include "sanitizers.h"
+#include "vector_types.h"
+
+#define CUDA_EMULATED 1
+
+namespace emulated {
+
+constexpr unsigned kMaxThreads = 1024;
+constexpr size_t kStackBytes = 128 << 10;       // of a CUDA thread, with one unreadable page
+constexpr size_t kMaxDynamicShared = 232448;    // 227 KiB, the limit of capability 9.0
+
+struct AsyncCopy {  // one cp.async; carried out when its group is waited for
+  void *to;
+  const void *from;
+  uint32_t bytes, valid;  // the rest is zeroed
+};
+
+enum class State : uint8_t { kNew, kStarted, kDone };
+
+struct Thread {
+  void *context;  // where its fiber goes on
+  char *stack;
+  const uint32_t *waits_for;  // blocked until *waits_for != generation; null: not blocked
+  uint32_t generation;
+  uint3 index;
+  uint32_t linear;
+  State state;
+  const char *what, *where;  // the operation that blocks it
+  std::vector<AsyncCopy> copies;     // issued and not carried out
+  std::vector<size_t> group_ends;    // indices into copies
+};
+
+struct Slot {  // one collective of a warp under way
+  uint32_t mask, arrived, left, generation;
+  bool live, complete;
+  const char *what, *where;
+  uint64_t value[32];
+  char token[2];
+};
+
+struct Warp {
+  Slot slot[34];  // a lane is in one at a time: 33 can be live
+  uint32_t exited, live;
+};
+
+struct Barrier {
+  uint32_t generation = 0, count = 0;
+  const char *where = nullptr;
+  int votes[2] = {0, 0};
+  char token[2];
+};
+
+struct Block {
+  std::vector<Thread> threads;
+  std::vector<uint32_t> order;   // the order in which threads get their first turn
+  std::vector<char *> stacks;    // free ones
+  Warp *warps;
+  Barrier sync;
+  uint32_t n = 0, alive = 0, started = 0, turn = 0;
+  void *home = nullptr;          // the context that runs the block
+  char *dynamic = nullptr;       // dynamic shared memory
+  size_t dynamic_bytes = 0;
+  char *shared = nullptr;        // static shared memory of this OS thread
+  size_t shared_bytes = 0;
+  char *dynamic_map = nullptr, *dynamic_end = nullptr;
+  void (*kernel)(const uint64_t *) = nullptr;
+  const uint64_t *slots = nullptr;
+  bool failed = false;
+  int code = 0;                  // Result's
+  char message[512];
+  uint3 failed_thread;
+  uintptr_t fault_address = 0, fault_pc = 0;
+  char start_token, end_token;
+  // what the sanitizers want to know
+  struct Fiber { void *handle; bool left_quiet; } fibers[kMaxThreads];
+  uint32_t fiber_count = 0;
+  void *home_fiber = nullptr;
+  const void *home_stack = nullptr;
+  size_t home_stack_bytes = 0;
+  bool entered = false;
+};
+
+// __thread, not thread_local: no initialisation check at each access
+#define EMULATED_TLS extern __thread __attribute__((tls_model("initial-exec")))
+EMULATED_TLS Block *block;
+EMULATED_TLS Thread *self;
+EMULATED_TLS uint3 block_index, block_size, grid_size;
+extern char fence_token;
+
+void switch_to_next();  // lets another thread run; returns when this one can go on
+[[noreturn]] void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+inline int lane() { return self->linear & 31; }
+inline bool same_place(const char *a, const char *b) { return a == b || strcmp(a, b) == 0; }
+
+inline void wait_for(const uint32_t *generation, const char *what, const char *where) {
+  Thread *t = self;
+  t->waits_for = generation;
+  t->generation = *generation;
+  t->what = what;
+  t->where = where;
+  release(&block->end_token);  // in case it never comes back
+  switch_to_next();
+  t->waits_for = nullptr;
+}
+
+// barrier: all living threads of the block arrive at one place.
+enum class Vote { kCount, kAnd, kOr };
+inline int barrier(int predicate, const char *where, Vote vote) {
+  Quiet quiet;
+  Barrier &b = block->sync;
+  uint32_t parity = b.generation & 1, need = block->alive;
+  if (b.count == 0) {
+    b.votes[parity] = 0;
+    b.where = where;
+  } else if (!same_place(b.where, where)) {
+    fail("a barrier is reached at %s and at %s", b.where, where);
+  }
+  b.count++;
+  b.votes[parity] += predicate ? 1 : 0;
+  release(&b.token[parity]);
+  if (b.count >= need) {
+    b.count = 0;
+    b.generation++;
+  } else {
+    wait_for(&b.generation, "a barrier", where);
+  }
+  acquire(&b.token[parity]);
+  int votes = b.votes[parity];
+  return vote == Vote::kCount ? votes : vote == Vote::kAnd ? votes == (int)need : votes > 0;
+}
+
+inline Slot *find_slot(Warp &w, uint32_t mask, const char *what, const char *where, bool orders) {
+  Slot *unused = nullptr;
+  uint32_t seen = 0;
+  for (Slot &s : w.slot) {
+    if (s.live) {
+      if (!s.complete && s.mask == mask) {
+        if (!orders && (s.what != what || !same_place(s.where, where)))
+          fail("lanes of a warp meet in different places: %s at %s and %s at %s", s.what, s.where, what, where);
+        return &s;
+      }
+      seen++;
+    } else if (!unused) {
+      unused = &s;
+    }
+    if (unused && seen == w.live) break;
+  }
+  Slot *s = unused;
+  s->live = true;
+  s->complete = false;
+  s->mask = mask;
+  s->arrived = s->left = 0;
+  s->what = what;
+  s->where = where;
+  w.live++;
+  return s;
+}
+
+// arrive: every lane of mask leaves a value; the last one to come runs `last` over the slot, and all read from it
+// afterwards.  orders: is it a memory barrier, too?  Only __syncwarp is one.
+template <class F> inline Slot *arrive(uint32_t mask, uint64_t value, const char *where, const char *what, bool orders, F &&last) {
+  uint32_t bit = 1u << lane();
+  Warp &w = block->warps[self->linear >> 5];
+  if (!(mask & bit)) fail("%s at %s: lane %d is not in its own mask %08x", what, where, lane(), mask);
+  Slot *s = find_slot(w, mask, what, where, orders);
+  s->value[lane()] = value;
+  s->arrived |= bit;
+  uint32_t parity = s->generation & 1;
+  if (orders) release(&s->token[parity]);
+  if (((s->arrived | w.exited) & mask) == mask) {
+    last(s);
+    s->complete = true;
+    s->generation++;
+  } else {
+    wait_for(&s->generation, what, where);
+  }
+  if (orders) acquire(&s->token[parity]);
+  return s;
+}
+inline void leave(Slot *s) {
+  s->left |= 1u << lane();
+  if (s->left == s->arrived) {
+    s->live = false;
+    block->warps[self->linear >> 5].live--;
+  }
+}
+struct Nothing { void operator()(Slot *) const {} };
+
+template <class T> inline T shuffle(uint32_t mask, T v, int source, const char *where, const char *what, bool inside) {
+  static_assert(sizeof(T) <= 8, "shuffle of a type over 8 bytes");
+  Quiet quiet;
+  uint64_t bits = 0;
+  memcpy(&bits, &v, sizeof(T));
+  Slot *s = arrive(mask, bits, where, what, false, Nothing{});
+  T result = v;
+  if (inside) {
+    if (!(s->arrived >> source & 1)) fail("%s at %s reads lane %d, which takes no part", what, where, source);
+    memcpy(&result, &s->value[source], sizeof(T));
+  }
+  leave(s);
+  return result;
+}
+template <class T> inline T shuffle_index(const char *where, uint32_t mask, T v, int source, int width = 32) {
+  return shuffle(mask, v, (lane() & ~(width - 1)) + (source & (width - 1)), where, "__shfl_sync", true);
+}
+template <class T> inline T shuffle_xor(const char *where, uint32_t mask, T v, int x, int width = 32) {
+  int source = lane() ^ x;
+  return shuffle(mask, v, source & 31, where, "__shfl_xor_sync", source < (lane() & ~(width - 1)) + width);
+}
+template <class T> inline T shuffle_down(const char *where, uint32_t mask, T v, int delta, int width = 32) {
+  int source = lane() + delta;
+  return shuffle(mask, v, source & 31, where, "__shfl_down_sync", source < (lane() & ~(width - 1)) + width);
+}
+template <class T> inline T shuffle_up(const char *where, uint32_t mask, T v, int delta, int width = 32) {
+  int source = lane() - delta;
+  return shuffle(mask, v, source & 31, where, "__shfl_up_sync", source >= (lane() & ~(width - 1)));
+}
+inline uint32_t ballot(uint32_t mask, int predicate, const char *where, const char *what) {
+  Quiet quiet;
+  Slot *s = arrive(mask, predicate ? 1 : 0, where, what, false, Nothing{});
+  uint32_t bits = 0;
+  for (int i = 0; i < 32; i++)
+    if ((s->arrived >> i & 1) && s->value[i]) bits |= 1u << i;
+  leave(s);
+  return bits;
+}
+struct SyncWarp {
+  const char *where;
+  void operator()(uint32_t mask = 0xffffffffu) const {
+    Quiet quiet;
+    leave(arrive(mask, 0, where, "__syncwarp", true, Nothing{}));
+  }
+};
+inline void fence() {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  acquire(&fence_token);
+  release(&fence_token);
+}
+
+// kernels by name ----------------------------------------------------------------
+struct Kernel {
+  const char *name;
+  char parameters[128];  // "p8 p8 i4 f4": pointer, integer or floating point, with its size
+  int count;
+  void (*run)(const uint64_t *slots);  // one slot of 8 bytes for each parameter
+  Kernel *next;
+};
+void add_kernel(Kernel *);
+const Kernel *find_kernel(const char *name);
+
+template <class T> inline T from_slot(const uint64_t *&slot) {
+  static_assert(sizeof(T) <= 8, "a kernel's parameter has over 8 bytes");
+  T v;
+  memcpy(&v, slot++, sizeof v);
+  return v;
+}
+template <class... P> inline void call(void (*kernel)(P...), const uint64_t *slots) {
+  struct Call {  // braces fix the order of evaluation, parentheses do not
+    Call(void (*kernel)(P...), P... p) { kernel(p...); }
+  } run{kernel, from_slot<P>(slots)...};
+  (void)run;
+}
+
+struct Registration {
+  Kernel kernel;
+  template <class... P> Registration(const char *name, void (*)(P...), void (*run)(const uint64_t *)) : kernel{name, "", 0, run, nullptr} {
+    (append<P>(), ...);
+    add_kernel(&kernel);
+  }
+  template <class T> void append() {
+    char *end = kernel.parameters + strlen(kernel.parameters);
+    if (kernel.count++) *end++ = ' ';
+    *end++ = std::is_pointer_v<T> ? 'p' : std::is_floating_point_v<T> ? 'f' : 'i';
+    *end++ = '0' + sizeof(T);
+    *end = 0;
+  }
+};
+}  // namespace emulated
