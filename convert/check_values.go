@@ -39,17 +39,14 @@ func (v *values) see(i, chunk int, data []byte) {
 // unusedCode is the one that int8 leaves out, −128.
 const unusedCode = 0x80
 
-// soundValues reports whether a chunk holds only what it may, and nothing but zeros.
+// soundValues reports whether a piece of a chunk holds only what it may, and nothing but zeros.
 func soundValues(e cola.Entry, chunk int, data []byte) (sound, zero bool) {
-	switch t := e.ChunkType(chunk); {
-	case t == dtype.I8:
-		return bytes.IndexByte(data, unusedCode) < 0, allZero(data)
-	case e.Scales != nil:
+	t := e.ChunkType(chunk)
+	if e.Scales != nil && t != dtype.I8 {
 		return firstBadScale(data, t) < 0, true // the codes tell
-	default:
-		finite, zero, err := quantize.Scan(data, t)
-		return finite || err != nil, zero
 	}
+	sound, zero, err := quantize.Scan(data, t)
+	return sound || err != nil, zero
 }
 
 // firstBadScale returns the number of the first scale that is negative or not
@@ -62,19 +59,6 @@ func firstBadScale(data []byte, t dtype.Type) int {
 		}
 	}
 	return -1
-}
-
-// zeros are compared with.
-var zeros [4096]byte
-
-func allZero(data []byte) bool {
-	for len(data) > len(zeros) {
-		if !bytes.Equal(data[:len(zeros)], zeros[:]) {
-			return false
-		}
-		data = data[len(zeros):]
-	}
-	return bytes.Equal(data, zeros[:len(data)])
 }
 
 func (v *values) report(i int, r *CheckReport) {

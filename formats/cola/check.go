@@ -32,8 +32,8 @@ type CheckOptions struct {
 	Progress func(done, total int64)
 
 	// Values, if set, is given every chunk of every tensor, those of scales too,
-	// by several workers at once, while it is in the processor's caches.
-	// Entry.ChunkType says what it holds.
+	// cut into pieces of whole elements, by several workers at once, while they are
+	// in the processor's caches. Entry.ChunkType says what they hold.
 	Values func(tensor, chunk int, data []byte)
 }
 
@@ -123,11 +123,17 @@ func (c *checker) perform(t task) {
 }
 
 func (c *checker) verifyChunk(t task) error {
-	if c.options.Values != nil {
-		c.options.Values(t.tensor, t.chunk, c.file.chunk(t.tensor, t.chunk))
-	}
 	defer c.file.forget(c.file.chunk(t.tensor, t.chunk))
-	return c.file.verifyChunk(t.tensor, t.chunk)
+	return c.file.compareSum(t.tensor, t.chunk, c.sum(t))
+}
+
+// sum returns the sum of a chunk, whose values are looked at on the way.
+func (c *checker) sum(t task) blake3.Sum {
+	return blake3.InParts(c.file.chunk(t.tensor, t.chunk), func(part []byte) {
+		if c.options.Values != nil {
+			c.options.Values(t.tensor, t.chunk, part)
+		}
+	})
 }
 
 // verifyWhole checks a tensor's data against its own sum alone.
@@ -135,11 +141,7 @@ func (c *checker) verifyWhole(i int) error {
 	f := c.file
 	var computed []byte
 	for k := range f.index.tensors[i].Chunks() {
-		data := f.chunk(i, k)
-		if c.options.Values != nil {
-			c.options.Values(i, k, data)
-		}
-		sum := blake3.Of(data)
+		sum := c.sum(task{i, k})
 		computed = append(computed, sum[:]...)
 	}
 	if tensorSum(computed) != f.index.tensors[i].Sum {

@@ -56,6 +56,18 @@ func OfPart(data []byte, index int) Part {
 	return Part{guts.ChainingValue(n), n}
 }
 
+// InParts returns the sum of data, and calls see for each part of it before it is
+// hashed: whoever else reads the data does so while it is in the processor's caches.
+func InParts(data []byte, see func(part []byte)) Sum {
+	var parts []Part
+	for at := 0; at < len(data); at += PartSize {
+		part := data[at:min(at+PartSize, len(data))]
+		see(part)
+		parts = append(parts, OfPart(part, len(parts)))
+	}
+	return Join(parts)
+}
+
 // Value returns a part in a form to be stored, for files of two parts or more.
 func (p Part) Value() (v Sum) {
 	for i, w := range p.value {

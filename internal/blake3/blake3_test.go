@@ -1,6 +1,7 @@
 package blake3
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -62,6 +63,17 @@ func TestStoredPart(t *testing.T) {
 		}
 		if got, want := Join(parts), Sum(blake3.Sum256(data[:n])); got != want {
 			t.Errorf("%d bytes in %d stored parts: sum %v, want %v", n, len(parts), got, want)
+		}
+	}
+}
+
+func TestInParts(t *testing.T) {
+	data := random(3*PartSize + 1000)
+	for _, n := range []int{0, 1, PartSize, PartSize + 1, len(data)} {
+		var seen []byte
+		got := InParts(data[:n], func(part []byte) { seen = append(seen, part...) })
+		if want := Of(data[:n]); got != want || !bytes.Equal(seen, data[:n]) {
+			t.Errorf("%d bytes: sum %v, want %v; %d bytes were seen", n, got, want, len(seen))
 		}
 	}
 }
