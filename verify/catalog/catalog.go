@@ -59,6 +59,19 @@ func (l Level) In(bundle string) bool {
 	return false
 }
 
+// Layout says what the rows of an operation's value are: the first axis of a
+// tensor, or that behind the heads.
+type Layout uint8
+
+// The layouts. A pass has a row for every latent of every sample, one sample after
+// the other.
+const (
+	LatentRows Layout = iota // [latents, …]
+	TokenRows                // [latents·patch_size, …]
+	KeyRows                  // [keys, …]: all that the samples' queries see, of the cache and of the pass
+	ScoreRows                // [heads, latents, keys]
+)
+
 // Section is the part of the model that an operation belongs to.
 type Section string
 
@@ -100,6 +113,8 @@ type Op struct {
 	// Clips is true where results are limited to a range, so that their magnitude
 	// says little about that of the sums behind them.
 	Clips bool
+	// Layout is that of the value's rows.
+	Layout Layout
 	// Derived is true for what bundles of every level keep of the logits: a reader
 	// derives it from an engine's logits, whether the engine shows it or not.
 	Derived bool
@@ -191,6 +206,12 @@ func (o *Op) uses(modules ...hf.Module) *Op {
 	for _, m := range modules {
 		o.Tensors = append(o.Tensors, string(m))
 	}
+	return o
+}
+
+// laid says what the rows of the value are.
+func (o *Op) laid(l Layout) *Op {
+	o.Layout = l
 	return o
 }
 

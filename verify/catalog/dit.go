@@ -75,8 +75,8 @@ func (b part) addDiTAttention(cfg hf.DiTConfig, m hf.DiTModules) {
 	b.op("msa.k", Normalisation, cfg.HeadDim, OpsOnly, "msa.qkv").uses(m.NormK).normalises(cfg.NormEps, cfg.InnerDim()).at(Always, caching...)
 	b.op("msa.v", Copy, 0, Never, "msa.qkv").at(Always, caching...).from(2 * cfg.InnerDim())
 	b.op("msa.q_rot", Rotation, 0, OpsOnly, "msa.q").uses(hf.Module(m.RopeFreqs)).adds(sum)
-	b.op("msa.k_rot", Rotation, 0, OpsOnly, "msa.k", Cache).uses(hf.Module(m.RopeFreqs)).adds(sum)
-	b.op("msa.scores", Product, cfg.HeadDim, OpsOnly, "msa.q_rot", "msa.k_rot")
+	b.op("msa.k_rot", Rotation, 0, OpsOnly, "msa.k", Cache).uses(hf.Module(m.RopeFreqs)).adds(sum).laid(KeyRows)
+	b.op("msa.scores", Product, cfg.HeadDim, OpsOnly, "msa.q_rot", "msa.k_rot").laid(ScoreRows)
 	b.op("msa.attn", Attention, 0, OpsOnly, "msa.scores", "msa.v", Cache)
 	b.op("msa.out", Product, cfg.InnerDim(), Layers, "msa.attn").uses(m.Out).branch()
 }

@@ -9,7 +9,7 @@ import (
 func (c *Catalog) addEncoder(cfg hf.VAEConfig) {
 	stages := []generate.Stage{generate.Encode}
 	p := part{c, Encoder, -1, "vae.encoder.", stages}
-	p.op("wte", Copy, 0, OpsOnly, Tokens).uses(hf.EncoderWTE)
+	p.op("wte", Copy, 0, OpsOnly, Tokens).uses(hf.EncoderWTE).laid(TokenRows)
 	p.op("patch", Product, cfg.Dim*cfg.PatchSize, OpsOnly, "wte").uses(hf.EncoderPatch)
 	last := "/vae.encoder.patch"
 	for i := range cfg.EncoderNumBlocks {
@@ -44,8 +44,8 @@ func (c *Catalog) addDecoder(cfg hf.VAEConfig) {
 	}
 	p.stages = []generate.Stage{generate.Decode}
 	p.op("unpatch", Product, cfg.Dim, OpsOnly, last).uses(hf.DecoderUnpatch)
-	p.op("norm", Normalisation, cfg.Dim, OpsOnly, "unpatch").uses(hf.DecoderNorm).normalises(cfg.LayerNormEps, 0)
-	p.op("logits", Product, cfg.Dim, OpsOnly, "norm").uses(hf.DecoderFinal).branch()
+	p.op("norm", Normalisation, cfg.Dim, OpsOnly, "unpatch").uses(hf.DecoderNorm).normalises(cfg.LayerNormEps, 0).laid(TokenRows)
+	p.op("logits", Product, cfg.Dim, OpsOnly, "norm").uses(hf.DecoderFinal).branch().laid(TokenRows)
 	p.addKeptLogits(cfg)
 }
 
@@ -65,7 +65,7 @@ func (p part) addKeptLogits(cfg hf.VAEConfig) {
 		if path == LogSumExp {
 			kind = Chain
 		}
-		p.op(path, kind, cfg.Dim, Always, norm).uses(hf.DecoderFinal).branch().Derived = true
+		p.op(path, kind, cfg.Dim, Always, norm).uses(hf.DecoderFinal).branch().laid(TokenRows).Derived = true
 	}
 }
 
@@ -106,10 +106,10 @@ func (b part) addVAEAttention(cfg hf.VAEConfig, m hf.VAEModules, source string) 
 		kind, level = Copy, Never
 	}
 	b.op("attn.q", kind, cfg.Dim, level, "attn.qkv").uses(m.QNorm).normalises(cfg.LayerNormEps, 0)
-	b.op("attn.k", kind, cfg.KVDim(), level, "attn.k_raw", Cache).uses(m.KNorm).normalises(cfg.LayerNormEps, 0)
+	b.op("attn.k", kind, cfg.KVDim(), level, "attn.k_raw", Cache).uses(m.KNorm).normalises(cfg.LayerNormEps, 0).laid(KeyRows)
 	b.op("attn.q_rot", Rotation, 0, OpsOnly, "attn.q").adds(sum)
-	b.op("attn.k_rot", Rotation, 0, OpsOnly, "attn.k", Cache).adds(sum)
-	b.op("attn.scores", Product, cfg.HeadDim(), OpsOnly, "attn.q_rot", "attn.k_rot")
+	b.op("attn.k_rot", Rotation, 0, OpsOnly, "attn.k", Cache).adds(sum).laid(KeyRows)
+	b.op("attn.scores", Product, cfg.HeadDim(), OpsOnly, "attn.q_rot", "attn.k_rot").laid(ScoreRows)
 	b.op("attn.attn", Attention, 0, OpsOnly, "attn.scores", "attn.v", Cache)
 	b.op("attn.out", Product, cfg.Dim, Layers, "attn.attn").uses(m.AttnOut).branch()
 }
