@@ -23,12 +23,9 @@ import (
 // are averaged.
 const draws = 3
 
-// calibrate measures what is needed and judges again: chains of operations on the
-// golden's inputs, then what failed though every operation is right.
+// calibrate measures what is needed and judges again what failed though every
+// operation is right.
 func (s *session) calibrate(ctx context.Context) error {
-	if err := s.calibrateChains(ctx); err != nil {
-		return err
-	}
 	watched := s.amplified()
 	for _, m := range []Mode{Free, Generation} {
 		if len(watched[m]) == 0 {
@@ -115,11 +112,20 @@ func (g *growth) measure(ctx context.Context) error {
 	return nil
 }
 
+// watches reports whether a tap is watched, or derived from logits that are.
+func (g *growth) watches(tap string) bool {
+	site, err := generate.ParseSite(tap)
+	if err != nil {
+		return false
+	}
+	op, known := g.catalog.Lookup(site)
+	return g.watched[tap] || known && op.Derived && g.watched[logitsOf(site.Block)]
+}
+
 // run makes one run; the first, draw −1, is without errors.
 func (g *growth) run(ctx context.Context, draw int) error {
-	o := g.settings(g.mode)
-	o.Tap = &perturber{observer: observer{session: g.session, ctx: ctx, mode: g.mode}, growth: g, draw: draw}
-	_, err := generate.Run(ctx, g.engine, g.prompts(), o, generate.NoiseFunc(g.noise))
+	p := g.plan(g.mode, g.watches)
+	_, err := g.drive(ctx, p, &perturber{observer: observer{session: g.session, ctx: ctx, mode: g.mode}, growth: g, draw: draw}, p.stop)
 	return err
 }
 
@@ -215,5 +221,20 @@ func (s *session) seenErrors() map[string]*opError {
 		e.differing += float64(c.Summary.Differing)
 		e.elements += float64(c.Summary.N)
 	}
+	if !s.options.Select.All() {
+		s.addUnseen(seen)
+	}
 	return seen
+}
+
+// addUnseen adds the errors that operations make by themselves where the bundle
+// records their values, but none of them is selected.
+func (s *session) addUnseen(seen map[string]*opError) {
+	errors := s.ownErrors()
+	s.fuseErrors(errors, s.recordedSomewhere)
+	for path, e := range errors {
+		if seen[path] == nil {
+			seen[path] = e
+		}
+	}
 }

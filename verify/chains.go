@@ -98,21 +98,21 @@ func (s *session) ownErrors() map[string]*opError {
 		}
 	}
 	if s.partial != nil {
-		s.fuseErrors(errors)
+		s.fuseErrors(errors, s.showsSomewhere)
 	}
 	return errors
 }
 
-// fuseErrors adds the errors of operations that the engine hides to those of the
-// next that it shows, where they can be drawn.
-func (s *session) fuseErrors(errors map[string]*opError) {
+// fuseErrors adds the errors of operations whose values are not shown to those of
+// the next that are, where they can be drawn.
+func (s *session) fuseErrors(errors map[string]*opError, shown func(path string) bool) {
 	fused := map[string]*opError{}
 	for _, op := range s.catalog.Ops() {
-		if errors[op.Path] == nil || !s.showsSomewhere(op.Path) {
+		if errors[op.Path] == nil || !shown(op.Path) {
 			continue
 		}
 		sum := *errors[op.Path]
-		for _, part := range s.catalog.Unit(op, s.showsSomewhere).Parts {
+		for _, part := range s.catalog.Unit(op, shown).Parts {
 			if e := errors[part]; e != nil && part != op.Path {
 				sum.square += e.square
 			}

@@ -10,18 +10,23 @@ import (
 
 // coverage notes what was shown, what was compared, and why something was not.
 type coverage struct {
-	seen        map[string]bool
+	seen        map[Mode]map[string]bool
 	extra       map[string]bool
 	notRecorded map[string]int
 	elements    int64
 }
 
 func newCoverage() coverage {
-	return coverage{seen: map[string]bool{}, extra: map[string]bool{}, notRecorded: map[string]int{}}
+	return coverage{seen: map[Mode]map[string]bool{Isolated: {}, Free: {}, Generation: {}}, extra: map[string]bool{}, notRecorded: map[string]int{}}
 }
 
 // see notes that a tap of the bundle was compared.
-func (c *coverage) see(tap string) { c.seen[tap] = true }
+func (c *coverage) see(m Mode, tap string) { c.seen[m][tap] = true }
+
+// saw reports whether a tap was compared in any mode.
+func (c *coverage) saw(tap string) bool {
+	return c.seen[Isolated][tap] || c.seen[Free][tap] || c.seen[Generation][tap]
+}
 
 // offer notes a site that the engine can show.
 func (c *coverage) offer(s *session, site generate.Site, op *catalog.Op, held bool) {
@@ -68,16 +73,21 @@ func (s *session) coverageResult() Coverage {
 		}
 		c.Taps++
 		switch {
-		case s.coverage.seen[t.Name]:
+		case s.coverage.saw(t.Name):
 			c.Compared++
+		case !s.selected[t.Name]:
+			c.NotCompared[notSelected]++
 		case s.replaced(t.Name):
 			c.Replaced++
 		case s.hides(t):
 			c.NotCompared[fusedReason]++
+		case s.stopped != "":
+			c.NotCompared[s.stopped]++
 		default:
 			c.Missing = append(c.Missing, t.Name)
 		}
 	}
+	c.Unfinished = s.unfinished()
 	for name := range s.coverage.extra {
 		c.Extra = append(c.Extra, name)
 	}
@@ -88,4 +98,15 @@ func (s *session) coverageResult() Coverage {
 		}
 	}
 	return c
+}
+
+// unfinished counts, by mode, what a stopped run left.
+func (s *session) unfinished() map[Mode]int {
+	left := map[Mode]int{}
+	for _, m := range modes {
+		if n := len(s.plans[m].compare) - len(s.coverage.seen[m]); s.stopped != "" && n > 0 {
+			left[m] = n
+		}
+	}
+	return left
 }

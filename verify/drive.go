@@ -2,7 +2,9 @@ package verify
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	"colakit/golden"
 	"colakit/reference/generate"
@@ -10,16 +12,26 @@ import (
 
 // run repeats the bundle's run in one mode.
 func (s *session) run(ctx context.Context, m Mode) error {
-	o := s.settings(m)
-	o.Tap = &observer{session: s, ctx: ctx, mode: m}
-	results, err := generate.Run(ctx, s.engine, s.prompts(), o, generate.NoiseFunc(s.noise))
-	if err != nil {
-		return err
+	p := s.plans[m]
+	if p.idle() {
+		return nil
 	}
-	if m == Generation {
+	results, err := s.drive(ctx, p, &observer{session: s, ctx: ctx, mode: m, plan: p}, s.keepIDs(p))
+	if err == nil && m == Generation {
 		s.results = results
 	}
-	return nil
+	return err
+}
+
+// drive repeats as much of the bundle's run as the plan needs.
+func (s *session) drive(ctx context.Context, p *plan, tap generate.Forcing, onBlock func(int, [][]int32) error) ([]generate.Result, error) {
+	o := s.settings(p.mode)
+	o.Tap, o.OnBlock = tap, onBlock
+	results, err := generate.Run(ctx, &sparse{s.engine, s, p}, s.prompts(), o, generate.NoiseFunc(s.noise))
+	if errors.Is(err, errEnough) {
+		return nil, nil
+	}
+	return results, err
 }
 
 // settings returns those of the golden's run. Only in generation do its stop rules
@@ -36,14 +48,35 @@ func (s *session) settings(m Mode) generate.Options {
 	if m != Generation {
 		o.MaxNewTokens = (s.info.Run.Blocks + 1) * s.cfg.DiT.BlockSize * s.cfg.VAE.PatchSize
 		o.EOSTokenID, o.IMEndTokenID = nil, nil
-		o.OnBlock = func(block int, _ [][]int32) error {
-			if block+1 >= s.blocks {
-				return generate.ErrStop
-			}
-			return nil
-		}
 	}
 	return o
+}
+
+// stop ends a run after the last block that the plan needs.
+func (p *plan) stop(block int, _ [][]int32) error {
+	if block >= p.last {
+		return generate.ErrStop
+	}
+	return nil
+}
+
+// keepIDs returns what is done after a block: in generation its ids are kept, and the
+// run's own stop rules end it where everything is selected.
+func (s *session) keepIDs(p *plan) func(int, [][]int32) error {
+	if p.mode != Generation {
+		return p.stop
+	}
+	return func(block int, ids [][]int32) error {
+		own := make([][]int32, len(ids))
+		for i := range ids {
+			own[i] = slices.Clone(ids[i])
+		}
+		s.ids = append(s.ids, own)
+		if s.options.Select.All() {
+			return nil
+		}
+		return p.stop(block, ids)
+	}
 }
 
 // prompts returns the golden's samples without their padding.

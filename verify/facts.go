@@ -141,22 +141,22 @@ func (s *session) precision(u catalog.Unit) dtype.Type {
 // keys returns the largest number of keys that a sample's queries see in a pass.
 func (s *session) keys(site generate.Site) int {
 	most := 0
-	for _, sample := range s.info.Samples {
-		n := sample.PrefixLatents + (site.Block+1)*s.cfg.DiT.BlockSize
-		switch {
-		case site.Stage == generate.Encode:
-			n = len(sample.TokenIDs) / s.cfg.VAE.PatchSize
-		case site.Stage == generate.Prefill:
-			n = sample.PrefixLatents
-		case site.Branch == generate.Uncond:
-			n = s.cfg.DiT.BlockSize
-		}
-		most = max(most, n)
+	for i := range s.info.Samples {
+		most = max(most, s.keysOf(site, i))
 	}
 	if !s.cfg.VAE.BlockCausal && site.Stage != generate.Denoise && site.Stage != generate.Commit {
 		return most * len(s.info.Samples) // without a mask all samples are seen
 	}
 	return most
+}
+
+// keysOf returns the number of keys that a sample's last query sees in a pass.
+func (s *session) keysOf(site generate.Site, sample int) int {
+	switch {
+	case site.Stage == generate.Encode || site.Stage == generate.Prefill || site.Branch == generate.Uncond:
+		return s.latentsOf(site, sample)
+	}
+	return s.info.Samples[sample].PrefixLatents + (site.Block+1)*s.cfg.DiT.BlockSize
 }
 
 // operand bounds the numbers that an operation adds.
@@ -174,8 +174,14 @@ func (s *session) operand(site generate.Site, op *catalog.Op) float64 {
 // magnitude returns the largest element of the golden's value of a path in the
 // pass of site; 0 where it is not known.
 func (s *session) magnitude(site generate.Site, path string) float64 {
-	if v, ok := s.largest[sibling(site, path)]; ok {
+	tap := sibling(site, path)
+	if v, ok := s.largest[tap]; ok {
 		return v
+	}
+	if v, err := s.bundle.Read(tap); err == nil && v.Type.Float() { // not compared, or not all of it
+		if s.largest[tap], err = largestOf(v); err == nil {
+			return s.largest[tap]
+		}
 	}
 	if op := s.catalog.Op(path); op != nil && op.Kind == catalog.Copy && len(op.Inputs) > 0 {
 		return s.magnitude(site, op.Inputs[0])

@@ -31,6 +31,9 @@ func (s *session) judgeLogits(l LogitRow) (d distribution, ok bool) {
 // distributionsOf judges logits and tokens.
 func (s *session) distributionsOf(t Tokens) []distribution {
 	var list []distribution
+	if s.open() {
+		return nil
+	}
 	for _, l := range s.logits {
 		if d, ok := s.judgeLogits(l); ok {
 			list = append(list, d)
@@ -155,12 +158,14 @@ func (s *session) outcomeFindings(t Tokens) []Finding {
 
 // report draws everything together.
 func (s *session) report() *Report {
+	s.leaveOpen()
 	tokens := s.compareTokens()
 	s.distributions = s.distributionsOf(tokens)
 	r := &Report{
 		Schema: Schema, Version: SchemaVersion,
 		Bundle: s.bundleID(), Engine: s.options.Engine, Artifact: s.options.Artifact,
 		Layers: s.layerRows(), Passes: s.passRows(), Logits: s.logits, Tokens: tokens, Profiles: s.profiles(),
+		Selection: s.options.Select.String(), Stopped: s.stopped,
 		Policy: s.ruleUses(), Coverage: s.coverageResult(), Comparisons: s.inOrder(),
 	}
 	r.Artifact.Types = typeCounts(s.options.Artifact)
@@ -196,6 +201,8 @@ func (r *Report) conclude(undecided bool) (Verdict, string) {
 		return Fail, r.Findings[0].Subject + ": " + r.Findings[0].Text
 	case undecided:
 		return Incomplete, fmt.Sprintf("other tokens in blocks whose logits are not recorded, %d: ties or not, nobody can say", r.Tokens.Unknown)
+	case r.Stopped != "" && r.Stopped != firstFailure:
+		return Incomplete, r.unfinished()
 	case r.Coverage.Compared == 0:
 		return Incomplete, "the bundle records nothing that could be compared"
 	}

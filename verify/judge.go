@@ -20,6 +20,8 @@ const (
 	Generation Mode = "generation"   // only prompts and noise are the golden's
 )
 
+var modes = []Mode{Isolated, Free, Generation}
+
 // Facts are what a rule may know of a comparison.
 type Facts struct {
 	Mode     Mode

@@ -39,13 +39,16 @@ func (o *observer) compareLogits(site generate.Site, got tensor.View) error {
 	}{
 		{catalog.TopValues, own, catalog.TopValues}, {catalog.TopIDs, at, catalog.TopValues}, {catalog.LogSumExp, sums, catalog.LogSumExp},
 	} {
-		at := site
-		at.Path = d.path
-		if err := o.compareDerived(at, got.Type, d.values, sibling(site, d.want)); err != nil {
+		if !o.plan.compare[sibling(site, d.path)] {
+			continue
+		}
+		if err := o.compareDerived(beside(site, d.path), got.Type, d.values, sibling(site, d.want)); err != nil {
 			return err
 		}
 	}
-	return o.compareDistributions(site, rows, known)
+	op, _ := o.catalog.Lookup(site)
+	kept := o.rows(site, op, got.Shape)
+	return o.compareDistributions(site, pick(kept, rows), pick(kept, known))
 }
 
 // derived returns the k largest logits of every row, the logits at the reference's

@@ -19,12 +19,13 @@ type observer struct {
 	*session
 	ctx  context.Context
 	mode Mode
+	plan *plan // nil: the golden takes the place of everything that the mode replaces
 }
 
 var _ generate.Forcing = (*observer)(nil)
 
-// Want asks for every value that the bundle holds, and for logits, from which
-// other recorded values are derived.
+// Want asks for every value of the plan, for logits, from which other recorded
+// values are derived, and for those that the golden's take the place of.
 func (o *observer) Want(site generate.Site) bool {
 	op, known := o.catalog.Lookup(site)
 	_, held := o.order[site.String()]
@@ -34,7 +35,7 @@ func (o *observer) Want(site generate.Site) bool {
 	if !known || op.Derived {
 		return false
 	}
-	return (held || isLogits(site)) && (o.mode != Generation || o.generated(site))
+	return o.plan.compare[site.String()] || o.plan.derives(site) || held && o.replaces(site, op)
 }
 
 // generated reports whether a value is looked at in generation: of the loop's
@@ -50,11 +51,11 @@ func isLogits(site generate.Site) bool {
 
 // Record compares one value.
 func (o *observer) Record(site generate.Site, got tensor.View) error {
-	if err := o.ctx.Err(); err != nil {
+	if err := o.halted(o.ctx); err != nil {
 		return err
 	}
 	op, _ := o.catalog.Lookup(site)
-	if tap, ok := o.bundle.Lookup(site.String()); ok {
+	if tap, ok := o.bundle.Lookup(site.String()); ok && o.plan.compare[tap.Name] {
 		want, err := o.bundle.Read(tap.Name)
 		if err != nil {
 			return err
@@ -63,7 +64,7 @@ func (o *observer) Record(site generate.Site, got tensor.View) error {
 			return err
 		}
 	}
-	if isLogits(site) {
+	if o.plan.derives(site) {
 		return o.compareLogits(site, got)
 	}
 	return nil
@@ -84,7 +85,7 @@ func (o *observer) Replace(site generate.Site) (v tensor.View, ok bool, err erro
 func (o *observer) replaces(site generate.Site, op *catalog.Op) bool {
 	switch o.mode {
 	case Isolated:
-		return true
+		return o.plan == nil || o.plan.feeds(site, op)
 	case Free:
 		return op.Section == catalog.Loop && (site.Path == "z" || site.Path == "z_next") || site.Stage == generate.Encode && op.Branch && op.Layer < 0
 	}
@@ -97,37 +98,66 @@ func (o *observer) compare(site generate.Site, op *catalog.Op, got tensor.View, 
 	f := o.facts(o.mode, site, u, tap)
 	c := &Comparison{Name: tap.Name, Mode: o.mode, Kind: u.Kind.String(), site: site, op: op, order: o.order[tap.Name], facts: f}
 	c.chain = o.mode == Isolated && f.measurable() && !op.Derived
-	o.comparisons = append(o.comparisons, c)
-	o.coverage.see(tap.Name)
 	o.progress(tap.Name, int64(len(want.Data)))
 	if !got.Shape.Equal(tap.Shape) {
 		o.misshaped[tap.Name] = true // the golden's cannot stand in for it
 		c.fail(phaseStructure, fmt.Sprintf("shape %v, the golden's is %v", got.Shape, tap.Shape))
-		return nil
+		return o.keep(c)
 	}
+	rows := o.rows(site, op, tap.Shape)
+	got, part, err := rows.ofBoth(got, want)
+	if err != nil {
+		return err
+	}
+	tap.Shape = part.Shape
+	c.facts.Elements = independent(u, tap)
+	if err := o.judge(c, got, part, rows); err != nil {
+		return err
+	}
+	if o.mode == Isolated {
+		o.coverage.elements += c.Summary.N
+		if rows == nil {
+			o.largest[tap.Name] = c.Summary.MaxRef
+		}
+	}
+	return o.keep(c)
+}
+
+// keep takes a finished comparison to the others.
+func (o *observer) keep(c *Comparison) error {
+	o.comparisons = append(o.comparisons, c)
+	o.coverage.see(o.mode, c.Name)
+	if o.options.FailFast && o.mode == Isolated && c.final() {
+		return o.halt(firstFailure)
+	}
+	return nil
+}
+
+// judge measures the rows that are compared and applies the rule.
+func (o *observer) judge(c *Comparison, got, want tensor.View, rows *rowSet) error {
+	f := c.facts
 	var judge *Rule
-	if o.judges(site, op) {
+	if o.judges(c.site, c.op) {
 		judge = rule(f)
 	}
 	options := metric.Options{Unit: f.Type}
 	if judge != nil && judge.band != nil {
 		options.Band = judge.band(f)
 	}
-	sum, err := metric.Compare(o.ctx, got, want, options)
-	if err != nil {
+	var err error
+	if c.Summary, err = metric.Compare(o.ctx, got, want, options); err != nil {
 		return err
 	}
-	c.Summary, c.Index = sum, index(sum.MaxAbs.At, tap.Shape)
-	if o.mode == Isolated {
-		o.largest[tap.Name] = sum.MaxRef
-		o.coverage.elements += sum.N
+	c.Index = rows.index(c.Summary.MaxAbs.At, want.Shape)
+	o.verdict(c, judge, f, got.Type)
+	if m := c.Summary.Mask; m.Mismatch > 0 {
+		c.Index = rows.index(m.First, want.Shape)
 	}
-	o.verdict(c, judge, f, got.Type, tap.Shape)
 	return nil
 }
 
 // verdict applies the rule, after what no rule can make good.
-func (o *observer) verdict(c *Comparison, judge *Rule, f Facts, got dtype.Type, shape tensor.Shape) {
+func (o *observer) verdict(c *Comparison, judge *Rule, f Facts, got dtype.Type) {
 	if judge != nil {
 		c.Rule, c.Checks = judge.Name, judge.limits(f, c.Summary)
 		if floor, ok := o.info.Floors[c.Name]; ok && f.Mode == Generation {
@@ -139,7 +169,6 @@ func (o *observer) verdict(c *Comparison, judge *Rule, f Facts, got dtype.Type, 
 	case !sameType(got, f.Type):
 		c.fail(phaseStructure, fmt.Sprintf("type %v, the golden's run has %v: a rounding is missing or too many", got, f.Type))
 	case m.Mismatch > 0:
-		c.Index = index(m.First, shape)
 		c.fail(phaseMask, fmt.Sprintf("%d NaN and %d infinite elements, the golden has %d and %d", m.GotNaN, m.GotInf, m.WantNaN, m.WantInf))
 	default:
 		if why := failure(c.Checks); why != "" {

@@ -25,9 +25,40 @@ type rowMoments struct {
 	offset, largest  float64 // largest a, largest |y|
 }
 
-// offset measures the golden's rows that op normalises in the pass of site; zero
-// where the bundle does not hold them.
+// offset measures the golden's rows that op normalises in the pass of site: those
+// that earlier passes left in a cache, too. It is zero where the bundle does not hold
+// them.
 func (s *session) offset(site generate.Site, op *catalog.Op, tap golden.Tap) Offset {
+	sum := &rowMoments{}
+	if slices.Contains(op.Inputs, catalog.Cache) {
+		for _, earlier := range cachedBefore(site) {
+			sum.merge(s.moments(earlier, op, channels(tap.Shape)))
+		}
+	}
+	sum.merge(s.moments(site, op, channels(tap.Shape)))
+	return sum.relative()
+}
+
+// cachedBefore lists the passes whose rows of the decoder a pass finds in the cache.
+func cachedBefore(site generate.Site) (earlier []generate.Site) {
+	if site.Stage != generate.Decode {
+		return nil
+	}
+	earlier = append(earlier, generate.Site{Stage: generate.Prefill, Path: site.Path})
+	for block := range site.Block {
+		site.Block = block
+		earlier = append(earlier, site)
+	}
+	return earlier
+}
+
+// moments sums up the rows of width channels that op normalises of a pass's own, once.
+func (s *session) moments(site generate.Site, op *catalog.Op, width int) *rowMoments {
+	if m := s.normalised[site.String()]; m != nil {
+		return m
+	}
+	m := &rowMoments{}
+	s.normalised[site.String()] = m
 	path, from := op.Inputs[0], op.From
 	for {
 		if _, held := s.order[sibling(site, path)]; held {
@@ -35,23 +66,14 @@ func (s *session) offset(site generate.Site, op *catalog.Op, tap golden.Tap) Off
 		}
 		source := s.catalog.Op(path)
 		if source == nil || source.Kind != catalog.Copy || len(source.Inputs) == 0 {
-			return Offset{}
+			return m
 		}
 		path, from = source.Inputs[0], from+source.From
 	}
-	v, err := s.bundle.Read(sibling(site, path))
-	if err != nil {
-		return Offset{} // reported where the value itself is compared
+	if v, err := s.bundle.Read(sibling(site, path)); err == nil { // else reported where the value itself is compared
+		m.see(v, from, width, op)
 	}
-	m := &rowMoments{}
-	if slices.Contains(op.Inputs, catalog.Cache) { // the rows of earlier passes are normalised again
-		if s.normalised[op.Path] == nil {
-			s.normalised[op.Path] = m
-		}
-		m = s.normalised[op.Path]
-	}
-	m.see(v, from, channels(tap.Shape), op)
-	return m.relative()
+	return m
 }
 
 // channels returns the elements of a row of a shape.
@@ -96,6 +118,12 @@ func (m *rowMoments) add(x []float64, eps float64) {
 	for _, v := range x {
 		m.largest = max(m.largest, math.Abs(v-mean)/scale)
 	}
+}
+
+// merge adds the rows of another sum.
+func (m *rowMoments) merge(o *rowMoments) {
+	m.rows, m.offsets, m.offset = m.rows+o.rows, m.offsets+o.offsets, max(m.offset, o.offset)
+	m.elements, m.square, m.largest = m.elements+o.elements, m.square+o.square, max(m.largest, o.largest)
 }
 
 // relative returns the offset of the rows seen; zero where all of them are

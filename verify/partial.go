@@ -33,13 +33,23 @@ func (s *session) hides(t golden.Tap) bool {
 }
 
 // showsSomewhere reports whether the engine shows an operation's value in any stage.
-func (s *session) showsSomewhere(path string) bool {
+func (s *session) showsSomewhere(path string) bool { return s.somewhere(path, s.shows) }
+
+// recordedSomewhere reports whether a bundle of this level records it, too.
+func (s *session) recordedSomewhere(path string) bool {
+	return s.somewhere(path, func(site generate.Site) bool {
+		op, _ := s.catalog.Lookup(site)
+		return op.Recorded(s.info.Level, site.Stage) && s.shows(site)
+	})
+}
+
+func (s *session) somewhere(path string, is func(generate.Site) bool) bool {
 	for stage := generate.Encode; stage <= generate.Commit; stage++ {
 		site := generate.Site{Stage: stage, Path: path}
 		if stage == generate.Denoise && s.catalog.Op(path).Section != catalog.Loop {
 			site.Branch = generate.Cond
 		}
-		if _, known := s.catalog.Lookup(site); known && s.shows(site) {
+		if _, known := s.catalog.Lookup(site); known && is(site) {
 			return true
 		}
 	}

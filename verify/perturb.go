@@ -30,7 +30,7 @@ func (p *perturber) Want(site generate.Site) bool {
 
 // Record draws the error of a value.
 func (p *perturber) Record(site generate.Site, got tensor.View) error {
-	if err := p.ctx.Err(); err != nil {
+	if err := p.halted(p.ctx); err != nil {
 		return err
 	}
 	op, _ := p.catalog.Lookup(site)

@@ -29,6 +29,10 @@ func PlaceOf(tap string) (Place, error) {
 	if err != nil {
 		return Place{}, err
 	}
+	return placeOf(s), nil
+}
+
+func placeOf(s generate.Site) Place {
 	pass := passName(s)
 	p := Place{Pass: pass[strings.IndexByte(pass, '/')+1:], Block: -1, Step: -1, Path: s.Path}
 	if s.Stage >= generate.Denoise {
@@ -38,7 +42,7 @@ func PlaceOf(tap string) (Place, error) {
 		p.Step = s.Step
 	}
 	p.Section, p.Layer, p.Op = moduleOf(s)
-	return p, nil
+	return p
 }
 
 // moduleOf divides a path: "dit.blocks.2.msa.out" is "msa.out" of layer 2 of the DiT.

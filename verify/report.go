@@ -39,6 +39,9 @@ type Report struct {
 	Engine   EngineID `json:"engine"`
 	Artifact Artifact `json:"artifact"`
 
+	Selection string `json:"selection,omitempty"` // what of the bundle was to be compared; empty: all
+	Stopped   string `json:"stopped,omitempty"`   // why the run ended before its end
+
 	Divergence *Divergence `json:"first_divergence,omitempty"`
 	Findings   []Finding   `json:"findings,omitempty"` // failures, the cause of the others first
 	Notes      []string    `json:"notes,omitempty"`    // what a reader should know and is no failure
@@ -111,6 +114,9 @@ type Comparison struct {
 	Problem string  `json:"problem,omitempty"`
 	Share   float64 `json:"share"` // of the tightest limit
 	Checks  []Check `json:"checks,omitempty"`
+	// Open says, in place of Problem, which limit is broken where a measurement that the
+	// stopped run did not make could have raised it.
+	Open string `json:"open,omitempty"`
 	// Calibrated is true where a floor took part in the limits: one that the bundle
 	// holds, or Grown, the rel-L2 that errors of the size that single operations
 	// make were measured to grow to.
@@ -171,6 +177,7 @@ type Coverage struct {
 	Elements    int64          `json:"elements"`
 	Replaced    int            `json:"replaced,omitempty"`     // of them, those in whose operations' place the artifact has an AdaLN table
 	NotCompared map[string]int `json:"not_compared,omitempty"` // reason → taps of the bundle
+	Unfinished  map[Mode]int   `json:"unfinished,omitempty"`   // mode → taps that were left when the run was stopped
 	Missing     []string       `json:"missing,omitempty"`      // taps that the engine never showed
 	Extra       []string       `json:"extra,omitempty"`        // sites that the bundle should hold and does not
 	NotRecorded map[string]int `json:"not_recorded,omitempty"` // reason → sites of the engine

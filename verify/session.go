@@ -29,13 +29,18 @@ type Options struct {
 	// Progress is told how many of the golden's bytes were compared so far, of about
 	// how many, and what was compared last.
 	Progress func(label string, done, total int64)
+
+	Select   Selection     // of the bundle's values; the zero value: all of them
+	FailFast bool          // ends at the first operation that fails on the golden's inputs, or mode that does
+	MaxTime  time.Duration // ends with what was compared until then; 0: no limit
 }
 
 // Run holds an engine against a golden bundle: isolated, free-running and in
 // generation. The engine runs the bundle's contract with the artifact's weights;
 // it is left without a tap. An error says that the two could not be compared: the
 // bundle is damaged (it wraps tensor.ErrDamaged), it was recorded from another
-// model, or the engine failed. What is numerically wrong stands in the Report.
+// model, or the engine failed. What is numerically wrong stands in the Report. A
+// run that the context ends returns the Report of what was compared before, too.
 func Run(ctx context.Context, e generate.Engine, b *golden.Bundle, o Options) (*Report, error) {
 	start := time.Now()
 	s, err := newSession(e, b, o)
@@ -45,17 +50,15 @@ func Run(ctx context.Context, e generate.Engine, b *golden.Bundle, o Options) (*
 	if err := b.Verify(ctx); err != nil {
 		return nil, err
 	}
-	for _, m := range []Mode{Isolated, Free, Generation} {
-		if err := s.run(ctx, m); err != nil {
-			return nil, fmt.Errorf("%s against %s, %s: %w", o.Engine.Name, o.Name, m, err)
-		}
+	if o.MaxTime > 0 {
+		s.deadline = start.Add(o.MaxTime)
 	}
-	if err := s.calibrate(ctx); err != nil {
-		return nil, fmt.Errorf("%s against %s, measuring what errors grow to: %w", o.Engine.Name, o.Name, err)
+	if err := s.compareAll(ctx); err != nil {
+		return nil, err
 	}
 	r := s.report()
 	r.Seconds = time.Since(start).Seconds()
-	return r, nil
+	return r, ctx.Err()
 }
 
 // session is one run of Run.
@@ -76,17 +79,22 @@ type session struct {
 	blocks      int              // generated blocks with recorded taps
 	steps       int              // steps with recorded taps
 	order       map[string]int   // tap → place in the run
+	selected    map[string]bool  // taps
+	plans       map[Mode]*plan
+	deadline    time.Time // zero: none
 
 	comparisons   []*Comparison
 	largest       map[string]float64     // tap → largest |e|, once compared
 	misshaped     map[string]bool        // taps whose value in the engine has another shape
-	normalised    map[string]*rowMoments // path → of the rows that later passes find in the cache
+	normalised    map[string]*rowMoments // tap → of the rows that are normalised to it
 	references    [][]metric.Reference
 	logits        []LogitRow
 	distributions []distribution
 	grown         float64           // largest rel-L2 that the operations' own errors were measured to grow to
 	undecided     bool              // tokens differ, and whether they tie is not recorded
-	results       []generate.Result // of the generation
+	results       []generate.Result // of a finished generation
+	ids           [][][]int32       // of the generation, by block and sample
+	stopped       string            // why the rest is not compared; "" while it is
 	coverage      coverage
 	done          int64 // bytes compared
 	total         int64 // about
@@ -125,15 +133,11 @@ func newSession(e generate.Engine, b *golden.Bundle, o Options) (*session, error
 	s.references = make([][]metric.Reference, b.Info.Run.Blocks)
 	for i, d := range b.Descs() {
 		s.order[d.Name] = i
-		n, err := d.Bytes()
-		if err != nil {
-			return nil, err
-		}
-		s.total += 2 * n // isolated and free-running
-		if site, err := generate.ParseSite(d.Name); err == nil && s.generated(site) {
-			s.total += n
-		}
 	}
+	if err := s.selectTaps(); err != nil {
+		return nil, err
+	}
+	s.planModes()
 	s.coverage = newCoverage()
 	return s, nil
 }

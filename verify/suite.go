@@ -16,8 +16,8 @@ type Suite struct {
 	Version int       `json:"version"`
 	Verdict Verdict   `json:"verdict"`
 	Reports []*Report `json:"reports"`
-	// Incompatible are bundles that the artifact's AdaLN table has no schedule for.
-	// They say nothing of it, good or bad.
+	// Incompatible are bundles that the artifact's AdaLN table has no schedule for, or
+	// that hold nothing of what is selected. They say nothing of it, good or bad.
 	Incompatible []Incompatible `json:"incompatible,omitempty"`
 }
 
@@ -73,7 +73,7 @@ func (s *Suite) WriteText(w io.Writer, o TextOptions) error {
 			k.err = r.WriteText(w, o)
 		}
 	}
-	k.line("\n%s  %s", k.verdict(s.Verdict), s.count())
+	k.line("\n%s%s  %s", k.verdict(s.Verdict), k.paint(bold, s.Qualifier()), s.count())
 	return k.err
 }
 
@@ -96,7 +96,7 @@ func (s *Suite) count() string {
 }
 
 func (s *Suite) headline(k *ink) {
-	k.line("%s  %s", k.verdict(s.Verdict), s.count())
+	k.line("%s%s  %s", k.verdict(s.Verdict), k.paint(bold, s.Qualifier()), s.count())
 	if len(s.Reports) == 0 {
 		return
 	}
@@ -192,19 +192,25 @@ func (k *ink) pair(x shares) string {
 
 // writeCourses prints how the latents' error grows over the steps.
 func (s *Suite) writeCourses(k *ink) {
-	k.section("Latents in generation: rel-L2 after the first, every (log scale) and the last step")
 	width := 0
 	for _, r := range s.Reports {
 		width = max(width, visible(r.Bundle.Name))
 	}
+	var lines []string
 	for _, r := range s.Reports {
 		var blocks []string
 		for _, row := range r.Passes {
-			if block, ok := strings.CutSuffix(row.Pass, "/latents"); ok {
+			if block, ok := strings.CutSuffix(row.Pass, "/latents"); ok && len(row.Steps) > 0 {
 				blocks = append(blocks, block+" "+course(row.Steps))
 			}
 		}
-		k.line("  %-*s  %s", width, r.Bundle.Name, strings.Join(blocks, "   "))
+		if len(blocks) > 0 {
+			lines = append(lines, fmt.Sprintf("  %-*s  %s", width, r.Bundle.Name, strings.Join(blocks, "   ")))
+		}
+	}
+	if len(lines) > 0 {
+		k.section("Latents in generation: rel-L2 after the first, every (log scale) and the last step")
+		k.line("%s", strings.Join(lines, "\n"))
 	}
 }
 
@@ -243,10 +249,13 @@ func (s *Suite) writeTightest(k *ink) {
 
 // writeNotes prints coverage and what the reports note, once each.
 func (s *Suite) writeNotes(k *ink) {
-	taps, compared := 0, 0
+	taps, compared, left := 0, 0, map[string]int{}
 	elements := int64(0)
 	var notes []string
 	for _, r := range s.Reports {
+		for reason, n := range r.Coverage.NotCompared {
+			left[reason] += n
+		}
 		taps, compared, elements = taps+r.Coverage.Taps, compared+r.Coverage.Compared, elements+r.Coverage.Elements
 		for _, n := range r.Notes {
 			if !slices.Contains(notes, n) {
@@ -254,7 +263,8 @@ func (s *Suite) writeNotes(k *ink) {
 			}
 		}
 	}
-	k.line("\n  coverage: %d of %d taps, %d elements", compared, taps, elements)
+	k.line("")
+	k.wrapped("  ", "  ", fmt.Sprintf("coverage: %d of %d taps, %d elements%s", compared, taps, elements, reasons(left, "tap")))
 	for _, n := range notes {
 		k.wrapped("  note: ", "  ", n)
 	}

@@ -48,11 +48,14 @@ func (k *ink) verdict(v Verdict) string { return k.paint(bold, k.paint(verdictCo
 
 func (r *Report) headline(k *ink) {
 	b := r.Bundle
-	k.line("%s  %s", k.verdict(r.Verdict), k.paint(bold, b.Name))
+	k.line("%s%s  %s", k.verdict(r.Verdict), k.paint(bold, r.Qualifier()), k.paint(bold, b.Name))
 	k.wrapped("  ", "  ", r.Reason)
 	k.line("%s", k.paint(dim, fmt.Sprintf("  golden: %s", b.Describe())))
 	k.line("%s", k.paint(dim, fmt.Sprintf("  candidate: %s, %s contract in %s, weights %s (%s), %.1f s",
 		r.Engine.Name, r.Engine.Contract, r.Engine.Arithmetic(), r.Artifact.Path, r.Artifact.Summary(), r.Seconds)))
+	if r.Selection != "" {
+		k.wrapped("  selected: ", "            ", r.Selection)
+	}
 	k.modes("  ")
 }
 
@@ -178,6 +181,9 @@ func (r *Report) writeOutcome(k *ink) {
 func (r *Report) outcome() string {
 	t := r.Tokens
 	text := fmt.Sprintf("tokens: %d of %d the golden's", t.Match, t.Compared)
+	if t.Compared == 0 {
+		text = "tokens: not compared"
+	}
 	for _, n := range []struct {
 		n    int
 		what string
@@ -212,12 +218,13 @@ func (r *Report) writeCoverage(k *ink, everything bool) {
 	if c.Replaced > 0 {
 		text += fmt.Sprintf("; %d taps not computed: the artifact has an AdaLN table in place of emb_in", c.Replaced)
 	}
-	for _, reason := range slices.Sorted(maps.Keys(c.NotCompared)) {
-		text += fmt.Sprintf("; %s %s", plural(c.NotCompared[reason], "tap"), reason)
+	text += reasons(c.NotCompared, "tap")
+	for _, m := range modes {
+		if n := c.Unfinished[m]; n > 0 {
+			text += k.paint(yellow, fmt.Sprintf("; %s %s: %s", m, r.Stopped, plural(n, "tap")))
+		}
 	}
-	for _, reason := range slices.Sorted(maps.Keys(c.NotRecorded)) {
-		text += fmt.Sprintf("; %s %s", plural(c.NotRecorded[reason], "value"), reason)
-	}
+	text += reasons(c.NotRecorded, "value")
 	if n := len(c.Missing) + len(c.Extra); n > 0 {
 		text += k.paint(red, fmt.Sprintf("; %d on one side only", n))
 	}
@@ -232,6 +239,15 @@ func (r *Report) writeCoverage(k *ink, everything bool) {
 		k.wrapped("  golden's environment: ", "  ", environment(r.Bundle.Environment))
 		k.wrapped("  candidate's environment: ", "  ", environment(r.Engine.Environment))
 	}
+}
+
+// reasons lists counts: "; 3 taps out of time".
+func reasons(counts map[string]int, what string) string {
+	text := ""
+	for _, reason := range slices.Sorted(maps.Keys(counts)) {
+		text += fmt.Sprintf("; %s %s", plural(counts[reason], what), reason)
+	}
+	return text
 }
 
 // environment lists what a run ran on: "torch 2.15, threads 1".

@@ -38,9 +38,13 @@ func (s *session) compareTokens() Tokens {
 		t.Sampled = true
 		return t
 	}
+	t.texts = t.texts && s.results != nil && s.options.Select.All()
 	for i, sample := range s.info.Samples {
+		if !s.options.Select.Samples.Holds(i) {
+			continue
+		}
 		s.compareSample(&t, i, sample)
-		if s.options.Text != nil && s.options.Text(s.results[i].Generated()) == sample.Text {
+		if t.texts && s.options.Text(s.results[i].Generated()) == sample.Text {
 			t.TextSame++
 		}
 	}
@@ -51,6 +55,10 @@ func (s *session) compareSample(t *Tokens, i int, sample golden.Sample) {
 	tied := false
 	var seen []int32
 	for b, want := range sample.Blocks {
+		if !s.selectsTokens(b) || b >= len(s.ids) && s.results == nil {
+			seen = append(seen, want...)
+			continue
+		}
 		got := s.block(i, b)
 		for p, id := range want {
 			t.Compared++
@@ -71,8 +79,8 @@ func (s *session) compareSample(t *Tokens, i int, sample golden.Sample) {
 }
 
 func (s *session) block(sample, block int) []int32 {
-	if blocks := s.results[sample].Blocks; block < len(blocks) {
-		return blocks[block]
+	if block < len(s.ids) {
+		return s.ids[block][sample]
 	}
 	return nil
 }
@@ -149,8 +157,8 @@ func (t Tokens) agreement(unknownTie bool) metric.Logits {
 // checkLayout compares how the loop divided the prompts with how the golden's did.
 func (s *session) checkLayout() []string {
 	var wrong []string
-	for i, want := range s.info.Samples {
-		r := s.results[i]
+	for i, r := range s.results {
+		want := s.info.Samples[i]
 		for _, c := range []struct {
 			what      string
 			got, want float64
@@ -160,7 +168,7 @@ func (s *session) checkLayout() []string {
 			{"pinned rows", float64(r.Pinned), float64(want.PinnedRows)},
 			{"trimmed tokens", float64(r.Trim), float64(want.Trim)},
 			{"guidance of the first block", r.FirstGuidance, want.FirstGuidance},
-			{"blocks", float64(len(r.Blocks)), float64(len(want.Blocks))},
+			{"blocks", float64(len(r.Blocks)), float64(s.blocksOf(want))},
 		} {
 			if c.got != c.want {
 				wrong = append(wrong, fmt.Sprintf("sample %d: %s %v, the golden has %v", i, c.what, c.got, c.want))
@@ -168,4 +176,12 @@ func (s *session) checkLayout() []string {
 		}
 	}
 	return wrong
+}
+
+// blocksOf counts the blocks of a sample that a generation runs.
+func (s *session) blocksOf(sample golden.Sample) int {
+	if s.options.Select.All() {
+		return len(sample.Blocks)
+	}
+	return min(len(sample.Blocks), s.plans[Generation].last+1)
 }

@@ -29,8 +29,15 @@ Without MODEL.cola, or with tiny, the embedded tiny model is converted and verif
 all embedded bundles are used that hold a run of the model. golden/export.py writes
 bundles of other models.
 
+Every part of a selection narrows it down; the verdict holds for what was selected. The
+inputs of what is compared are the golden's all the same, and no pass is computed that
+nothing selected depends on.
+
   colaverify --layerwise
-  colaverify --layerwise model.cola --golden bundles/mine --json report.json --junit report.xml`,
+  colaverify --layerwise model.cola --golden bundles/mine --json report.json --junit report.xml
+  colaverify --layerwise model.cola --golden bundles/mine --blocks 0 --steps 0-3 --branches cond
+  colaverify --layerwise model.cola --golden bundles/mine --layers dit.17 --ops 'msa.*,mlp.out' --rows 64@7
+  colaverify --layerwise model.cola --golden bundles/mine --fail-fast --max-time 10m`,
 		Setup: setupLayerwise,
 	}
 }
@@ -44,6 +51,7 @@ type request struct {
 	contract  string // "": the bundle's
 
 	activations string
+	extent      extent
 	progress    string
 	outputs     outputs
 }
@@ -55,6 +63,7 @@ func setupLayerwise(set *pflag.FlagSet) func(context.Context, command.Streams, [
 	set.StringVar(&r.engine, "engine", model.DefaultEngine, "`ENGINE` that computes the model: "+model.EngineNames())
 	set.StringVar(&r.contract, "contract", "", "use bundles of this `CONTRACT` only: exact or released (default: the bundle's own)")
 	set.StringVar(&r.activations, "activations", generate.FloatActivations.String(), "`TYPE` of what int8 weights are multiplied by: float, or int8, each token quantised as it comes; rules of its own judge that")
+	r.extent.flags(set)
 	r.outputs.flags(set)
 	set.StringVar(&r.progress, "progress", "auto", "`MODE` of reports on stderr: auto (a bar on a terminal), bar, json (lines) or none")
 	return func(ctx context.Context, s command.Streams, args []string) error {
@@ -79,10 +88,13 @@ func (r request) run(ctx context.Context, s command.Streams) error {
 		return err
 	}
 	suite, err := r.verify(ctx, s)
-	if err != nil {
+	if suite == nil {
 		return err
 	}
-	return errors.Join(model.VerdictError(suite), r.outputs.write(s, suite))
+	if err == nil {
+		err = model.VerdictError(suite)
+	}
+	return errors.Join(err, r.outputs.write(s, suite))
 }
 
 // verify opens bundles and model, compares them and closes them.
@@ -108,7 +120,7 @@ func (r request) verify(ctx context.Context, s command.Streams) (suite *verify.S
 	}
 	suite, err = m.verify(ctx, bundles, bar.Update)
 	if suite != nil {
-		suite.Incompatible = incompatible
+		suite.Incompatible = append(incompatible, suite.Incompatible...)
 	}
 	return suite, err
 }

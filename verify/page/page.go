@@ -95,7 +95,7 @@ var classes = map[verify.Verdict]string{verify.Pass: "good", verify.Fail: "bad",
 
 func newView(s *verify.Suite) view {
 	v := view{
-		Style: style, Script: script, Verdict: string(s.Verdict), Class: classes[s.Verdict], Left: s.Incompatible, Shades: legend(),
+		Style: style, Script: script, Verdict: string(s.Verdict) + s.Qualifier(), Class: classes[s.Verdict], Left: s.Incompatible, Shades: legend(),
 		Format: fmt.Sprintf("%s, version %d", s.Schema, s.Version),
 	}
 	passed := 0

@@ -14,6 +14,10 @@ import (
 
 // Verifier holds a model against golden bundles.
 type Verifier struct {
+	// Options are those of every Run; what describes the model, the engine and the
+	// bundle is filled in.
+	Options verify.Options
+
 	model       *Model
 	artifact    verify.Artifact
 	engine      string
@@ -73,7 +77,8 @@ func (v *Verifier) Subject() (Subject, error) {
 	return s, nil
 }
 
-// Run holds the model against one bundle, under the contract of the bundle.
+// Run holds the model against one bundle, under the contract of the bundle. What was
+// compared before the context ended it is returned together with the error.
 func (v *Verifier) Run(ctx context.Context, b Bundle, progress func(label string, done, total int64)) (r *verify.Report, err error) {
 	contract, err := generate.ParseContract(b.Info.Contract)
 	if err != nil {
@@ -84,10 +89,10 @@ func (v *Verifier) Run(ctx context.Context, b Bundle, progress func(label string
 		return nil, fmt.Errorf("%s: %w", v.model.Name, err)
 	}
 	defer func() { err = errors.Join(err, engine.Close()) }()
-	return verify.Run(ctx, engine, b.Bundle, verify.Options{
-		Name: b.Name, Artifact: v.artifact, Text: v.text, Progress: progress,
-		Engine: verify.EngineID{Name: v.engine, Precision: "float32"},
-	})
+	o := v.Options
+	o.Name, o.Artifact, o.Text, o.Progress = b.Name, v.artifact, v.text, progress
+	o.Engine = verify.EngineID{Name: v.engine, Precision: "float32"}
+	return verify.Run(ctx, engine, b.Bundle, o)
 }
 
 // VerdictError turns a verdict into the error that stands for its exit code.
