@@ -39,8 +39,9 @@ type result struct {
 func (r *run) execute(ctx context.Context, m Memory) error {
 	ctx, cancel := context.WithCancel(ctx)
 	r.buffers, r.results = make(chan []byte, m.Tiles), make(chan *result, m.Tiles)
-	for range m.Tiles {
-		r.buffers <- nil
+	size := (int(m.Tile) + directio.Align - 1) &^ (directio.Align - 1)
+	for buffers := directio.Buffer(m.Tiles * size); len(buffers) > 0; buffers = buffers[size:] {
+		r.buffers <- buffers[:size:size]
 	}
 	var workers sync.WaitGroup
 	for range m.Jobs {
@@ -109,9 +110,6 @@ func (r *run) perform(n int, buffer, input []byte) *result {
 	if t.file != nil {
 		_, res.err = t.file.readPiece(input, t.file.wholePart(t.part))
 		return res
-	}
-	if buffer == nil {
-		res.buffer = directio.Buffer(int(r.conversion.tileBytes()))
 	}
 	res.err = r.convert(t, res, input)
 	return res

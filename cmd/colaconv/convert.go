@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 
 	"github.com/spf13/pflag"
 
@@ -119,6 +120,10 @@ func (f *conversion) run(ctx context.Context, s command.Streams) (err error) {
 	return errors.Join(summary.WriteText(s.Out, plan), incomplete(summary.Verification))
 }
 
+// waiting is how many processors of the runtime may be held by threads that wait for
+// the disk: it takes them away only after a while, and workers would miss them.
+const waiting = 2
+
 // write converts to an artifact.
 func (f *conversion) write(ctx context.Context, out string, bar *progress.Reporter) (convert.Summary, convert.Plan, error) {
 	c, err := f.prepare()
@@ -133,6 +138,8 @@ func (f *conversion) write(ctx context.Context, out string, bar *progress.Report
 		return convert.Summary{}, convert.Plan{}, err
 	}
 	keepBelow(m)
+	e.Jobs = m.Jobs
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(m.Jobs + waiting))
 	summary, err := c.Execute(ctx, out, e)
 	bar.End()
 	return summary, c.Plan, err

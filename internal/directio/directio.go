@@ -13,7 +13,6 @@ import (
 	"os"
 	"sync/atomic"
 	"syscall"
-	"unsafe"
 )
 
 // Align is what offsets and addresses are multiples of where writes are direct,
@@ -22,17 +21,7 @@ const Align = 4096
 
 // maxWrite is the size of a direct write: enough to keep a disk busy, few enough
 // for the system to pass on in one request.
-const maxWrite = 1 << 20
-
-// Buffer returns n bytes that start at a multiple of Align.
-func Buffer(n int) []byte {
-	raw := make([]byte, n+Align-1)
-	skip := -misaligned(raw) & (Align - 1)
-	return raw[skip : skip+n : skip+n]
-}
-
-// misaligned returns by how many bytes p starts after a multiple of Align.
-func misaligned(p []byte) int { return int(uintptr(unsafe.Pointer(unsafe.SliceData(p))) % Align) }
+const maxWrite = 4 << 20
 
 // Writer writes to a file. Writes to different bytes may be made at the same time.
 type Writer struct {
@@ -48,7 +37,7 @@ func New(file *os.File) *Writer { return &Writer{file: file, direct: open(file)}
 // WriteAt implements io.WriterAt. Bytes are written directly if they start at a
 // multiple of Align in memory and in the file, up to the last such multiple.
 func (w *Writer) WriteAt(p []byte, offset int64) (n int, err error) {
-	if w.direct != nil && offset%Align == 0 && misaligned(p) == 0 {
+	if w.direct != nil && offset%Align == 0 && misaligned(p, Align) == 0 {
 		if n, err = w.writeDirectly(p[:len(p)&^(Align-1)], offset); err != nil {
 			return n, err
 		}

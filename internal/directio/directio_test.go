@@ -22,9 +22,9 @@ func create(t *testing.T) (*os.File, *Writer) {
 }
 
 func TestBuffer(t *testing.T) {
-	for _, n := range []int{0, 1, 4095, 4096, 4097, 1 << 20} {
-		if b := Buffer(n); len(b) != n || cap(b) != n || n > 0 && misaligned(b) != 0 {
-			t.Errorf("Buffer(%d) has %d bytes, %d after a page", n, len(b), misaligned(b))
+	for _, n := range []int{0, 1, 4095, 4096, 4097, 1 << 20, 5 << 20} {
+		if b := Buffer(n); len(b) != n || cap(b) != n || n > 0 && misaligned(b, Align) != 0 {
+			t.Errorf("Buffer(%d) has %d bytes, %d after a page", n, len(b), misaligned(b, Align))
 		}
 	}
 }

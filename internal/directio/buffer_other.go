@@ -1,0 +1,7 @@
+//go:build !linux
+
+package directio
+
+const hugePage = Align
+
+func adviseHuge([]byte) {}
