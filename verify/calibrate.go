@@ -173,7 +173,7 @@ func (s *session) judgeAgain(m Mode, g *growth) {
 			continue
 		}
 		s.measured(c, g.grown[origin(c)])
-		c.judgeBy(amplified(c.Checks, c.Grown, c.GrownMax), phaseOf(m))
+		s.judgeBy(c, amplified(c.base, c.Grown, c.GrownMax), phaseOf(m))
 	}
 	for i := range s.logits {
 		if l := &s.logits[i]; l.Mode == m {
@@ -191,9 +191,10 @@ func (s *session) measured(c *Comparison, grown *grownError) {
 }
 
 // judgeBy replaces the limits of a comparison; what breaks them fails in phase p.
-func (c *Comparison) judgeBy(checks []Check, p phase) {
-	c.Checks, c.Share, c.Problem, c.phase = checks, used(checks), "", phaseNone
-	if why := failure(checks); why != "" {
+func (s *session) judgeBy(c *Comparison, checks []Check, p phase) {
+	c.base, c.Checks = checks, s.override(c.Rule).of(checks)
+	c.Share, c.Problem, c.phase = used(c.Checks), "", phaseNone
+	if why := failure(c.Checks); why != "" {
 		c.fail(p, why)
 	}
 }

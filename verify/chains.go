@@ -40,7 +40,7 @@ func (s *session) calibrateChains(ctx context.Context) error {
 		case c.chain && c.doubtful():
 			chains, watched[c.Name] = append(chains, c), true
 		case c.chain && c.facts.narrows():
-			c.judgeBy(unmeasured(c.facts, c.Summary), phaseIsolated)
+			s.judgeBy(c, unmeasured(c.facts, c.Summary), phaseIsolated)
 		case c.phase == phaseIsolated:
 			return nil // explains what follows
 		}
@@ -59,9 +59,9 @@ func (s *session) calibrateChains(ctx context.Context) error {
 	for _, c := range chains {
 		s.measured(c, most[c.op.Path])
 		if c.facts.narrows() {
-			c.judgeBy(measured(c.Checks, unmeasured(c.facts, c.Summary), c.Grown, c.GrownMax), phaseIsolated)
+			s.judgeBy(c, measured(c.base, unmeasured(c.facts, c.Summary), c.Grown, c.GrownMax), phaseIsolated)
 		} else {
-			c.judgeBy(amplified(c.Checks, c.Grown, c.GrownMax), phaseIsolated)
+			s.judgeBy(c, amplified(c.base, c.Grown, c.GrownMax), phaseIsolated)
 		}
 	}
 	return nil

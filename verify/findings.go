@@ -14,8 +14,14 @@ import (
 type distribution struct {
 	rule    *Rule
 	subject string
+	base    []Check // before an override
 	checks  []Check
 	phase   phase
+}
+
+// distribution judges figures by a rule.
+func (s *session) distribution(r *Rule, subject string, checks []Check, p phase) distribution {
+	return distribution{r, subject, checks, s.override(r.Name).of(checks), p}
 }
 
 // judgeLogits judges the distributions of one block; ok is false where no rule applies.
@@ -25,7 +31,7 @@ func (s *session) judgeLogits(l LogitRow) (d distribution, ok bool) {
 	if r == nil || l.Mode != Free {
 		return d, false
 	}
-	return distribution{r, fmt.Sprintf("b%02d/decode logits", l.Block), r.logits(f, l.Logits), phaseFree}, true
+	return s.distribution(r, fmt.Sprintf("b%02d/decode logits", l.Block), r.logits(f, l.Logits), phaseFree), true
 }
 
 // distributionsOf judges logits and tokens.
@@ -41,8 +47,8 @@ func (s *session) distributionsOf(t Tokens) []distribution {
 	}
 	f := s.overall(Generation)
 	if r := logitRule(f); r != nil && t.Compared > 0 {
-		list = append(list, distribution{r, "generated tokens", r.logits(f, t.agreement(true)), phaseTokens})
-		s.undecided = failure(r.logits(f, t.agreement(false))) != ""
+		list = append(list, s.distribution(r, "generated tokens", r.logits(f, t.agreement(true)), phaseTokens))
+		s.undecided = failure(s.override(r.Name).of(r.logits(f, t.agreement(false)))) != ""
 	}
 	return list
 }
@@ -166,7 +172,7 @@ func (s *session) report() *Report {
 		Bundle: s.bundleID(), Engine: s.options.Engine, Artifact: s.options.Artifact,
 		Layers: s.layerRows(), Passes: s.passRows(), Logits: s.logits, Tokens: tokens, Profiles: s.profiles(),
 		Selection: s.options.Select.String(), Stopped: s.stopped,
-		Policy: s.ruleUses(), Coverage: s.coverageResult(), Comparisons: s.inOrder(),
+		Overrides: s.overrideUses(), Policy: s.ruleUses(), Coverage: s.coverageResult(), Comparisons: s.inOrder(),
 	}
 	r.Artifact.Types = typeCounts(s.options.Artifact)
 	r.Findings = s.findings(tokens, r.Coverage)
@@ -236,6 +242,11 @@ func (s *session) notes(t Tokens) []string {
 	}
 	if r := s.resolution(); r != "" {
 		notes = append(notes, r)
+	}
+	for _, o := range s.overrideUses() {
+		if o.Compared == 0 {
+			notes = append(notes, fmt.Sprintf("the override of %q has judged nothing here", o.Rule))
+		}
 	}
 	if t.Sampled {
 		notes = append(notes, "tokens were drawn at random in Python; they are not compared")

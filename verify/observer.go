@@ -159,10 +159,11 @@ func (o *observer) judge(c *Comparison, got, want tensor.View, rows *rowSet) err
 // verdict applies the rule, after what no rule can make good.
 func (o *observer) verdict(c *Comparison, judge *Rule, f Facts, got dtype.Type) {
 	if judge != nil {
-		c.Rule, c.Checks = judge.Name, judge.limits(f, c.Summary)
+		c.Rule, c.base = judge.Name, judge.limits(f, c.Summary)
 		if floor, ok := o.info.Floors[c.Name]; ok && f.Mode == Generation {
-			c.Checks, c.Calibrated = calibrated(c.Checks, floor, c.Summary), true
+			c.base, c.Calibrated = calibrated(c.base, floor, c.Summary), true
 		}
+		c.Checks = o.override(c.Rule).of(c.base)
 		c.Share = used(c.Checks)
 	}
 	switch m := c.Summary.Mask; {

@@ -3,29 +3,46 @@ package verify
 import (
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // This file says what a verdict is worth: what it leaves out.
 
-// Qualifier is what has to follow the verdict wherever it is printed: empty, or
-// " of what was selected".
-func (r *Report) Qualifier() string {
-	if r.Selection == "" {
-		return ""
+// Qualifier is what has to follow the verdict wherever it is printed: empty, or such
+// as " of what was selected with 2 overrides".
+func (r *Report) Qualifier() string { return qualifier(r.Selection != "", r.overrides()) }
+
+// Qualifier is that of the reports together.
+func (s *Suite) Qualifier() string {
+	selected := false
+	var overridden []string
+	for _, r := range s.Reports {
+		selected = selected || r.Selection != ""
+		overridden = append(overridden, r.overrides()...)
 	}
-	return " of what was selected"
+	slices.Sort(overridden)
+	return qualifier(selected, slices.Compact(overridden))
 }
 
-// Qualifier is that of the reports, if they have one.
-func (s *Suite) Qualifier() string {
-	var all []string
-	for _, r := range s.Reports {
-		if q := r.Qualifier(); q != "" && !slices.Contains(all, q) {
-			all = append(all, q)
+// overrides lists the overridden rules that judged something.
+func (r *Report) overrides() []string {
+	var rules []string
+	for _, o := range r.Overrides {
+		if o.Compared > 0 {
+			rules = append(rules, o.Rule)
 		}
 	}
-	return strings.Join(all, " and")
+	return rules
+}
+
+func qualifier(selected bool, overridden []string) string {
+	text := ""
+	if selected {
+		text = " of what was selected"
+	}
+	if n := len(overridden); n > 0 {
+		text += " with " + plural(n, "override")
+	}
+	return text
 }
 
 // unfinished is the reason of a verdict on a run that was stopped.

@@ -46,14 +46,15 @@ type Report struct {
 	Findings   []Finding   `json:"findings,omitempty"` // failures, the cause of the others first
 	Notes      []string    `json:"notes,omitempty"`    // what a reader should know and is no failure
 
-	Layers   []LayerRow `json:"layers"`
-	Passes   []PassRow  `json:"passes"`
-	Logits   []LogitRow `json:"logits,omitempty"`
-	Tokens   Tokens     `json:"tokens"`
-	Profiles []Profile  `json:"profiles,omitempty"` // how errors are distributed over the elements
-	Policy   []RuleUse  `json:"policy"`
-	Coverage Coverage   `json:"coverage"`
-	Seconds  float64    `json:"seconds"`
+	Layers    []LayerRow    `json:"layers"`
+	Passes    []PassRow     `json:"passes"`
+	Logits    []LogitRow    `json:"logits,omitempty"`
+	Tokens    Tokens        `json:"tokens"`
+	Profiles  []Profile     `json:"profiles,omitempty"` // how errors are distributed over the elements
+	Policy    []RuleUse     `json:"policy"`
+	Overrides []OverrideUse `json:"overrides,omitempty"` // of the policy
+	Coverage  Coverage      `json:"coverage"`
+	Seconds   float64       `json:"seconds"`
 
 	Comparisons []*Comparison `json:"comparisons"` // every one, by mode, in the order of the run
 }
@@ -131,7 +132,8 @@ type Comparison struct {
 	order int // of the tap in the bundle
 	phase phase
 	facts Facts
-	chain bool // several operations on the golden's inputs, whose own errors can be measured
+	base  []Check // before an override
+	chain bool    // several operations on the golden's inputs, whose own errors can be measured
 }
 
 // Failed reports whether the comparison broke a rule.

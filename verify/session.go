@@ -30,9 +30,11 @@ type Options struct {
 	// how many, and what was compared last.
 	Progress func(label string, done, total int64)
 
-	Select   Selection     // of the bundle's values; the zero value: all of them
-	FailFast bool          // ends at the first operation that fails on the golden's inputs, or mode that does
-	MaxTime  time.Duration // ends with what was compared until then; 0: no limit
+	Select   Selection // of the bundle's values; the zero value: all of them
+	FailFast bool      // ends at the first operation that fails on the golden's inputs, or mode that does
+	// Overrides replace limits of the policy; the report counts them.
+	Overrides []Override
+	MaxTime   time.Duration // ends with what was compared until then; 0: no limit
 }
 
 // Run holds an engine against a golden bundle: isolated, free-running and in
@@ -103,6 +105,9 @@ type session struct {
 func newSession(e generate.Engine, b *golden.Bundle, o Options) (*session, error) {
 	s := &session{engine: e, bundle: b, info: &b.Info, options: o, order: map[string]int{}, largest: map[string]float64{}, misshaped: map[string]bool{}, normalised: map[string]*rowMoments{}}
 	var err error
+	if err := checkOverrides(o.Overrides); err != nil {
+		return nil, err
+	}
 	if s.contract, err = generate.ParseContract(b.Info.Contract); err != nil {
 		return nil, err
 	}

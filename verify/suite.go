@@ -65,6 +65,7 @@ func (s *Suite) WriteText(w io.Writer, o TextOptions) error {
 	s.writeShares(k, "By block and branch: likewise; of the latents, in generation", passShares)
 	s.writeCourses(k)
 	s.writeTightest(k)
+	s.writeOverrides(k)
 	s.writeNotes(k)
 	s.writeIncompatible(k)
 	for _, r := range s.Reports {
@@ -245,6 +246,18 @@ func (s *Suite) writeTightest(k *ink) {
 		t.row(k.share(u.Share), k.bar(u.Share), u.Name, figure(u.Check), u.bundle, u.Worst)
 	}
 	t.write(k)
+}
+
+// writeOverrides prints the overrides, bundle by bundle.
+func (s *Suite) writeOverrides(k *ink) {
+	for i, r := range s.Reports {
+		if i == 0 && len(r.Overrides) > 0 {
+			k.section("Overrides of the policy")
+		}
+		for _, o := range r.Overrides {
+			k.wrapped("  "+r.Bundle.Name+": ", "    ", o.describe())
+		}
+	}
 }
 
 // writeNotes prints coverage and what the reports note, once each.

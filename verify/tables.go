@@ -157,8 +157,9 @@ type RuleUse struct {
 	Compared   int     `json:"compared"`
 	Failed     int     `json:"failed"`
 	Share      float64 `json:"share"`
-	Worst      string  `json:"worst,omitempty"` // the comparison with that share
-	Check      Check   `json:"check"`           // and its figure
+	Worst      string  `json:"worst,omitempty"`      // the comparison with that share
+	Check      Check   `json:"check"`                // and its figure
+	Overridden bool    `json:"overridden,omitempty"` // by the limits of an override
 }
 
 // ruleUses lists the rules that judged something, in the order of the policy.
@@ -182,9 +183,10 @@ func (s *session) ruleUses() []RuleUse {
 		uses[d.rule.Name].add(d.subject, d.checks, failure(d.checks) != "")
 	}
 	var list []RuleUse
-	for _, r := range append(append([]Rule(nil), Policy...), logitRules...) {
+	for _, r := range Rules() {
 		if u := uses[r.Name]; u != nil {
 			u.Formula, u.Derivation = r.Formula, r.Derivation
+			u.Overridden = s.override(r.Name) != nil
 			list = append(list, *u)
 		}
 	}

@@ -119,13 +119,25 @@ func (r *Report) writePolicy(k *ink, everything bool) {
 		if u.Failed > 0 {
 			count = k.paint(red, fmt.Sprintf("%d/%d failed", u.Failed, u.Compared))
 		}
-		t.row(k.share(u.Share), k.bar(u.Share), count, u.Name, figure(u.Check), u.Formula)
+		name := u.Name
+		if u.Overridden {
+			name = k.paint(yellow, name+" (overridden)")
+		}
+		t.row(k.share(u.Share), k.bar(u.Share), count, name, figure(u.Check), u.Formula)
 	}
 	t.write(k)
+	r.writeOverrides(k)
 	if everything {
 		for _, u := range r.Policy {
 			k.wrapped("  "+k.paint(bold, u.Name)+": ", "    ", u.Formula+". "+u.Derivation+" Worst: "+u.Worst+".")
 		}
+	}
+}
+
+// writeOverrides prints what replaced limits of the policy, and why.
+func (r *Report) writeOverrides(k *ink) {
+	for _, o := range r.Overrides {
+		k.wrapped("  "+k.paint(yellow, "override: "), "    ", o.describe())
 	}
 }
 

@@ -52,6 +52,7 @@ type request struct {
 
 	activations string
 	extent      extent
+	policy      string // file of overrides; "": none
 	progress    string
 	outputs     outputs
 }
@@ -64,6 +65,7 @@ func setupLayerwise(set *pflag.FlagSet) func(context.Context, command.Streams, [
 	set.StringVar(&r.contract, "contract", "", "use bundles of this `CONTRACT` only: exact or released (default: the bundle's own)")
 	set.StringVar(&r.activations, "activations", generate.FloatActivations.String(), "`TYPE` of what int8 weights are multiplied by: float, or int8, each token quantised as it comes; rules of its own judge that")
 	r.extent.flags(set)
+	set.StringVar(&r.policy, "policy", "", "replace limits as this `FILE` says, which gives a reason for each; colaverify policy --template prints one")
 	r.outputs.flags(set)
 	set.StringVar(&r.progress, "progress", "auto", "`MODE` of reports on stderr: auto (a bar on a terminal), bar, json (lines) or none")
 	return func(ctx context.Context, s command.Streams, args []string) error {

@@ -8,10 +8,12 @@ import (
 )
 
 func program() command.Program {
+	layerwise := layerwiseVerb()
 	return command.Program{
 		Name:  "colaverify",
 		Short: "hold an engine and an artifact against recordings of the Python package",
-		Verbs: []command.Verb{layerwiseVerb()},
+		Long:  layerwise.Long,
+		Verbs: []command.Verb{layerwise, policyVerb()},
 	}
 }
 

@@ -31,6 +31,9 @@ func (r request) open(ctx context.Context) (*candidate, error) {
 	if err != nil {
 		return nil, err
 	}
+	if options.Overrides, err = overrides(r.policy); err != nil {
+		return nil, err
+	}
 	m, err := model.Open(ctx, r.model)
 	if err != nil {
 		return nil, err

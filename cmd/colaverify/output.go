@@ -110,7 +110,11 @@ func (o outputs) write(s command.Streams, suite *verify.Suite) error {
 
 // checkOutputs refuses outputs over what the request reads.
 func (r request) checkOutputs() error {
-	return r.outputs.check(append(r.bundleFiles(), atomicfile.Input{Path: r.model, Role: "the artifact"})...)
+	inputs := append(r.bundleFiles(), atomicfile.Input{Path: r.model, Role: "the artifact"})
+	if r.policy != "" {
+		inputs = append(inputs, atomicfile.Input{Path: r.policy, Role: "the file of overrides"})
+	}
+	return r.outputs.check(inputs...)
 }
 
 // bundleFiles lists the files of the bundle that --golden names; none for one that
