@@ -4,9 +4,10 @@
 //
 // BLAKE3 is a binary tree over chunks of 1 KiB in which every left subtree is
 // the largest complete one that leaves something to its right. Compression and
-// its vector forms are lukechampine.com/blake3/guts; this package only walks
-// the tree, because the Hasher of that module starts a goroutine for every
-// 16 KiB, and jobs are counted here.
+// its vector forms are lukechampine.com/blake3/guts; this package walks the tree
+// itself, because the Hasher of that module starts a goroutine for every 16 KiB,
+// and jobs are counted here. With AVX-512 it compresses complete subtrees, too:
+// level by level, so that parents fill the registers as chunks do.
 package blake3
 
 import (
@@ -109,6 +110,9 @@ func join(parts []Part) [8]uint32 {
 // node returns the root of the subtree over data, which starts at the given
 // chunk of the whole.
 func node(data []byte, chunk uint64) guts.Node {
+	if n, ok := wideNode(data, chunk); ok {
+		return n
+	}
 	const group = guts.MaxSIMD * guts.ChunkSize
 	if len(data) <= group {
 		return leaf(data, chunk)
