@@ -46,11 +46,20 @@ func (k *ink) line(format string, args ...any) {
 	_, k.err = io.WriteString(k.w, text+"\n")
 }
 
+// faint writes dimmed text over several lines, the later ones indented.
+func (k *ink) faint(indent, text string) {
+	if k.colour {
+		indent = "\x1b[" + dim + "m" + indent
+		text += "\x1b[0m"
+	}
+	k.wrapped(indent, indent, text)
+}
+
 // wrapped writes text over several lines, the later ones indented.
 func (k *ink) wrapped(first, indent, text string) {
 	line := first
 	for _, word := range strings.Fields(text) {
-		if visible(line)+1+utf8.RuneCountInString(word) > k.width && strings.TrimSpace(line) != "" {
+		if visible(line)+1+visible(word) > k.width && strings.TrimSpace(line) != "" {
 			k.line("%s", line)
 			line = indent
 		}
@@ -103,69 +112,6 @@ func cut(text string, width int) string {
 		b.WriteRune(r)
 	}
 	return b.String()
-}
-
-// table aligns columns. A head that begins with '>' aligns its column right, one
-// that begins with '?' marks a column that is left out where the width is short.
-type table struct {
-	heads []string
-	rows  [][]string
-}
-
-func newTable(heads ...string) *table { return &table{heads: heads} }
-
-func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
-
-func (t *table) write(k *ink) {
-	heads := make([]string, len(t.heads))
-	for i, h := range t.heads {
-		heads[i] = strings.Trim(h, ">?")
-	}
-	width := k.width
-	if k.whole {
-		width = math.MaxInt
-	}
-	widths := t.fit(heads, width)
-	for n, row := range append([][]string{heads}, t.rows...) {
-		var b strings.Builder
-		for i, cell := range row {
-			if widths[i] < 0 {
-				continue
-			}
-			gap := strings.Repeat(" ", widths[i]-visible(cell))
-			if strings.Contains(t.heads[i], ">") {
-				cell = gap + cell
-			} else {
-				cell += gap
-			}
-			b.WriteString("  " + cell)
-		}
-		text := strings.TrimRight(b.String(), " ")
-		if n == 0 {
-			text = k.paint(dim, text)
-		}
-		k.line("%s", text)
-	}
-}
-
-// fit returns the columns' widths; −1 for those left out, the last first.
-func (t *table) fit(heads []string, width int) []int {
-	widths := make([]int, len(heads))
-	total := 0
-	for i, h := range heads {
-		widths[i] = visible(h)
-		for _, r := range t.rows {
-			widths[i] = max(widths[i], visible(r[i]))
-		}
-		total += 2 + widths[i]
-	}
-	for i := len(heads) - 1; i >= 0 && total > width; i-- {
-		if strings.HasPrefix(t.heads[i], "?") {
-			total -= 2 + widths[i]
-			widths[i] = -1
-		}
-	}
-	return widths
 }
 
 // share formats the used part of a limit as ShareText does.

@@ -102,13 +102,13 @@ func (s *Suite) headline(k *ink) {
 		return
 	}
 	r := s.Reports[0]
-	k.line("%s", k.paint(dim, fmt.Sprintf("candidate: %s in %s, weights %s (%s)", r.Engine.Name, r.Engine.Arithmetic(), r.Artifact.Path, r.Artifact.Summary())))
+	k.faint("", fmt.Sprintf("candidate: %s in %s, weights %s (%s)", r.Engine.Name, r.Engine.Arithmetic(), r.Artifact.Path, r.Artifact.Summary()))
 	k.modes("")
 	k.line("")
 	for _, r := range s.Reports {
 		k.wrapped(fmt.Sprintf("  %s  %s: ", k.verdict(r.Verdict), k.paint(bold, r.Bundle.Name)), "        ", r.Reason)
-		k.line("%s", k.paint(dim, "        "+r.Bundle.Describe()))
-		k.line("%s", k.paint(dim, fmt.Sprintf("        %s; %.1f s", r.outcome(), r.Seconds)))
+		k.faint("        ", r.Bundle.Describe())
+		k.faint("        ", fmt.Sprintf("%s; %.1f s", r.outcome(), r.Seconds))
 	}
 }
 
@@ -169,7 +169,7 @@ func (s *Suite) writeShares(k *ink, title string, of func(*Report) ([]string, ma
 		heads = append(heads, ">"+r.Bundle.Name)
 	}
 	k.section(title)
-	t := newTable(heads...)
+	t := newWideTable(heads...)
 	for _, name := range names {
 		cells := []string{name}
 		for i := range s.Reports {
@@ -241,7 +241,7 @@ func (s *Suite) writeTightest(k *ink) {
 	})
 	shown := min(tightestShown, len(uses))
 	k.section(fmt.Sprintf("Tolerances used most, %d of %d (--verbose: all, with their derivations)", shown, len(uses)))
-	t := newTable(">used", "", "rule", "worst", "bundle", "?tap")
+	t := newTable(">used", "", "rule", "worst", "~bundle", "?tap")
 	for _, u := range uses[:shown] {
 		t.row(k.share(u.Share), k.bar(u.Share), u.Name, figure(u.Check), u.bundle, u.Worst)
 	}

@@ -50,9 +50,9 @@ func (r *Report) headline(k *ink) {
 	b := r.Bundle
 	k.line("%s%s  %s", k.verdict(r.Verdict), k.paint(bold, r.Qualifier()), k.paint(bold, b.Name))
 	k.wrapped("  ", "  ", r.Reason)
-	k.line("%s", k.paint(dim, fmt.Sprintf("  golden: %s", b.Describe())))
-	k.line("%s", k.paint(dim, fmt.Sprintf("  candidate: %s, %s contract in %s, weights %s (%s), %.1f s",
-		r.Engine.Name, r.Engine.Contract, r.Engine.Arithmetic(), r.Artifact.Path, r.Artifact.Summary(), r.Seconds)))
+	k.faint("  ", "golden: "+b.Describe())
+	k.faint("  ", fmt.Sprintf("candidate: %s, %s contract in %s, weights %s (%s), %.1f s",
+		r.Engine.Name, r.Engine.Contract, r.Engine.Arithmetic(), r.Artifact.Path, r.Artifact.Summary(), r.Seconds))
 	if r.Selection != "" {
 		k.wrapped("  selected: ", "            ", r.Selection)
 	}
@@ -99,7 +99,13 @@ func (a Artifact) Summary() string {
 	return strings.Join(parts, ", ")
 }
 
-func (k *ink) section(title string) { k.line("\n%s", k.paint(bold, title)) }
+func (k *ink) section(title string) {
+	k.line("")
+	if k.colour {
+		title = "\x1b[" + bold + "m" + title + "\x1b[0m"
+	}
+	k.wrapped("", "", title)
+}
 
 func (r *Report) writeDivergence(k *ink) {
 	d := r.Divergence
@@ -111,7 +117,8 @@ func (r *Report) writeDivergence(k *ink) {
 	k.line("  error      %s", k.paint(red, d.Problem))
 	s := d.Summary
 	if s.N > 0 {
-		k.line("             rel-L2 %s, cosine %.6f, max-abs %s at %v: got %.7g, wanted %.7g", short(s.RelL2), s.Cosine, short(s.MaxAbs.Value), d.Index, s.MaxAbs.Got, s.MaxAbs.Want)
+		const indent = "             "
+		k.wrapped(indent, indent, fmt.Sprintf("rel-L2 %s, cosine %.6f, max-abs %s at %v: got %.7g, wanted %.7g", short(s.RelL2), s.Cosine, short(s.MaxAbs.Value), d.Index, s.MaxAbs.Got, s.MaxAbs.Want))
 	}
 	if len(d.Unit) > 1 {
 		k.wrapped("  spans      ", "             ", strings.Join(d.Unit, ", "))
@@ -129,6 +136,9 @@ func (r *Report) writeDivergence(k *ink) {
 	}
 	for i, p := range d.Pattern {
 		k.wrapped(fmt.Sprintf("  %-9s  ", first(i, "pattern")), "             ", p)
+	}
+	for i, advice := range r.Story().Do {
+		k.wrapped(fmt.Sprintf("  %-9s  ", first(i, "to do")), "             ", advice)
 	}
 }
 
@@ -160,9 +170,9 @@ func (r *Report) writeFindings(k *ink) {
 	for _, f := range r.Findings[:min(maxFindings, len(r.Findings))] {
 		why := ""
 		if f.ExplainedBy != "" {
-			why = k.paint(dim, "  explained by "+f.ExplainedBy)
+			why = ", explained by " + f.ExplainedBy
 		}
-		k.line("  %s  %s, %d of %d%s", k.paint(red, f.Phase), f.Subject, f.Failed, f.Compared, why)
+		k.wrapped("  "+k.paint(red, f.Phase)+"  ", "    ", fmt.Sprintf("%s, %d of %d%s", f.Subject, f.Failed, f.Compared, why))
 		k.wrapped("    ", "    ", f.Text)
 	}
 	if n := len(r.Findings) - maxFindings; n > 0 {

@@ -7,8 +7,8 @@ import (
 
 // writeLayers prints the table by layer.
 func (r *Report) writeLayers(k *ink) {
-	k.section("By layer: worst rel-L2, and the share of a tolerance that was used")
-	t := newTable("layer", ">isolated", ">used", "?", "?by", ">free: attn", ">used", ">mlp", ">used", ">output", ">used")
+	k.section("By layer: worst rel-L2 and share of a tolerance used; attn, mlp, output: free-running")
+	t := newWideTable("layer", ">isolated", ">used", "?", "?by", ">attn", ">used", ">mlp", ">used", ">output", ">used")
 	for _, row := range r.Layers {
 		name := row.Layer
 		if row.Isolated.Failed+row.Attention.Failed+row.MLP.Failed+row.Output.Failed > 0 {
@@ -81,7 +81,7 @@ const worstShown = 5
 
 func (r *Report) writeWorst(k *ink) {
 	k.section("Worst tensors")
-	t := newTable(">used", "mode", "tap", "figure", "?>at", "?>got", "?>wanted")
+	t := newTable(">used", "mode", "~tap", "figure", "?>at", "?>got", "?>wanted")
 	shown := map[string]bool{}
 	for _, c := range byShare(r.Comparisons) {
 		key := string(c.Mode) + opOf(c.Name)
@@ -158,7 +158,7 @@ func (r *Report) writeEverything(k *ink) {
 		sums[at].add(c)
 	}
 	k.section("Every operation, over all passes")
-	t := newTable("mode", "operation", ">passes", ">rel-L2", ">used", "worst")
+	t := newTable("mode", "~operation", ">passes", ">rel-L2", ">used", "~worst")
 	for _, at := range keys {
 		e := sums[at]
 		cells := append([]string{string(at.mode), at.path, fmt.Sprint(e.Compared)}, k.extent(*e)...)

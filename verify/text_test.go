@@ -52,6 +52,43 @@ func TestTableLeavesOutOptionalColumns(t *testing.T) {
 	}
 }
 
+func TestTableInParts(t *testing.T) {
+	var b bytes.Buffer
+	table := newWideTable("name", ">first", ">second", "third")
+	table.row("a", "1", "2", "3")
+	table.write(&ink{w: &b, width: 16})
+	if got, want := b.String(), "  name  first\n  a         1\n\n  name  second\n  a          2\n\n  name  third\n  a     3\n"; got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
+func TestTableShortensNames(t *testing.T) {
+	var b bytes.Buffer
+	table := newTable(">n", "~tap", "figure")
+	table.row("1", "b01/s01/uncond/dit.blocks.2.msa.out", "last")
+	table.write(&ink{w: &b, width: 32})
+	if got, want := b.String(), "  n  tap                 figure\n  1  b01/s0…ks.2.msa.out  last\n"; strings.Split(got, "\n")[1] != strings.Split(want, "\n")[1] {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	if got := shorten("ünïcödé", 5); got != "ü…ödé" {
+		t.Errorf("shortened to %q", got)
+	}
+}
+
+func TestFaintTextIsReset(t *testing.T) {
+	var b bytes.Buffer
+	k := &ink{w: &b, width: 12, colour: true}
+	k.faint("  ", "some words on lines")
+	for _, line := range strings.Split(strings.TrimSpace(b.String()), "\n") {
+		if visible(line) > 12 {
+			t.Errorf("%q is wider than 12", line)
+		}
+	}
+	if strings.Count(b.String(), "\x1b[0m") != 1 || !strings.HasSuffix(b.String(), "\x1b[0m\n") {
+		t.Errorf("the colour does not end with the text: %q", b.String())
+	}
+}
+
 func TestBarAndSpark(t *testing.T) {
 	k := &ink{}
 	for share, want := range map[float64]string{0: "········", 0.5: "████····", 0.28: "██▎·····", 1: "████████", 7: "████████"} {
