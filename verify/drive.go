@@ -26,7 +26,7 @@ func (s *session) run(ctx context.Context, m Mode) error {
 // drive repeats as much of the bundle's run as the plan needs.
 func (s *session) drive(ctx context.Context, p *plan, tap generate.Forcing, onBlock func(int, [][]int32) error) ([]generate.Result, error) {
 	o := s.settings(p.mode)
-	o.Tap, o.OnBlock = tap, onBlock
+	o.Tap, o.OnBlock = s.options.tap(tap), onBlock
 	results, err := generate.Run(ctx, &sparse{s.engine, s, p}, s.prompts(), o, generate.NoiseFunc(s.noise))
 	if errors.Is(err, errEnough) {
 		return nil, nil

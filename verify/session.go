@@ -35,6 +35,19 @@ type Options struct {
 	// Overrides replace limits of the policy; the report counts them.
 	Overrides []Override
 	MaxTime   time.Duration // ends with what was compared until then; 0: no limit
+
+	// Intercept stands between the run and the comparison: what it returns is the tap
+	// of every run, and it may show the given one other values and have the run go on
+	// with them. Faults are injected this way to verify the verifier; nil: nothing is.
+	Intercept func(generate.Forcing) generate.Tap
+}
+
+// tap returns the tap that a run is observed with.
+func (o Options) tap(t generate.Forcing) generate.Tap {
+	if o.Intercept == nil {
+		return t
+	}
+	return o.Intercept(t)
 }
 
 // Run holds an engine against a golden bundle: isolated, free-running and in
