@@ -45,6 +45,9 @@ func (s *session) settings(m Mode) generate.Options {
 		},
 		PadTokenID: r.PadTokenID, EOSTokenID: r.EOSTokenID, IMEndTokenID: r.IMEndTokenID,
 	}
+	if s.drawn() {
+		o.Sampling.Temperature = 0 // its tokens are not compared, and latents do not depend on them
+	}
 	if m != Generation {
 		o.MaxNewTokens = (s.info.Run.Blocks + 1) * s.cfg.DiT.BlockSize * s.cfg.VAE.PatchSize
 		o.EOSTokenID, o.IMEndTokenID = nil, nil

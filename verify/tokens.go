@@ -31,11 +31,15 @@ const (
 // maxTokenFaults bounds the list in a report.
 const maxTokenFaults = 20
 
+// drawn reports whether the golden's tokens were drawn at random.
+func (s *session) drawn() bool {
+	return !generate.Sampling{Temperature: s.info.Run.Temperature}.Greedy()
+}
+
 // compareTokens compares the generated ids and texts with the golden's.
 func (s *session) compareTokens() Tokens {
-	t := Tokens{Samples: len(s.info.Samples), texts: s.options.Text != nil}
-	if s.info.Run.Temperature >= 1e-5 {
-		t.Sampled = true
+	t := Tokens{Samples: len(s.info.Samples), Sampled: s.drawn(), texts: s.options.Text != nil && !s.drawn()}
+	if t.Sampled {
 		return t
 	}
 	t.texts = t.texts && s.results != nil && s.options.Select.All()
