@@ -4,6 +4,7 @@
 //	cuda      the kernels' CUDA C++ sources and a table of them
 //	device    what an engine needs of a machine: memory, copies, launches, graphs
 //	emulated  a device on the CPU: the same sources through g++, CUDA threads as fibers
+//	ptx       the kernels as PTX for the driver, committed; scripts/ptx.sh makes it
 //
 // It holds no engine yet, so no program offers one: `--engine` lists what a
 // build contains. The engine is held to the same taps, bundles and policy as the
@@ -12,5 +13,6 @@
 //
 // A kernel is written in kernels/cuda (device.h says how), included by
 // kernels.cu, and tested with devicetest and package emulated under all thread
-// orders. The go command rebuilds what depends on an edited source.
+// orders. The go command rebuilds what depends on an edited source, but for the
+// PTX: run scripts/ptx.sh (it needs clang-19) and commit what it writes.
 package kernels

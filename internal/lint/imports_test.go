@@ -26,6 +26,8 @@ var layers = [][]string{
 	{"kernels/cuda"},
 	{"kernels/device", "kernels/ptx"},
 	{"kernels/emulated", "kernels/driver", "kernels/device/devicetest"},
+	{"verify/catalog", "verify/metric"},
+	{"verify/operation"},
 	{"verify", "reference", "kernels"},
 	{"verify/listing", "verify/page", "verify/verifytest"},
 	{"cmd/internal"},

@@ -1,0 +1,67 @@
+package operation
+
+import (
+	"math"
+	"slices"
+
+	"colakit/formats/hf"
+	"colakit/verify/catalog"
+)
+
+// kept returns what bundles of every level keep of the logits: the largest ones, their
+// ids, descending and the lower id first on ties, or log Σ e^logit.
+func (e *evaluation) kept(op *catalog.Op, f *form) matrix {
+	logits, ok := e.known[catalog.Logits]
+	if _, given := e.Inputs[catalog.Logits]; given {
+		logits, ok = e.value(catalog.Logits), true
+	}
+	if !ok {
+		vocabulary := e.Run.Config.VAE.VocabSize
+		logits = e.linear(f, hf.DecoderFinal, e.in(f, op.Inputs[0]), vocabulary, 0, vocabulary)
+	}
+	if e.err != nil {
+		return matrix{}
+	}
+	rows, cols := e.size(op.Path)
+	y := newMatrix(rows, cols)
+	for r := range rows {
+		if op.Path == catalog.LogSumExp {
+			y.data[r] = logSumExp(logits.row(r))
+			continue
+		}
+		for i, id := range largest(logits.row(r), cols) {
+			y.row(r)[i] = float64(id)
+			if op.Path == catalog.TopValues {
+				y.row(r)[i] = logits.row(r)[id]
+			}
+		}
+	}
+	y.bf16 = op.Path == catalog.TopValues && logits.bf16
+	return y
+}
+
+// largest returns the indices of the k largest elements.
+func largest(row []float64, k int) []int {
+	ids := make([]int, len(row))
+	for i := range ids {
+		ids[i] = i
+	}
+	slices.SortStableFunc(ids, func(a, b int) int {
+		switch {
+		case row[a] > row[b]:
+			return -1
+		case row[a] < row[b]:
+			return 1
+		}
+		return 0
+	})
+	return ids[:min(k, len(ids))]
+}
+
+func logSumExp(row []float64) float64 {
+	top, sum := slices.Max(row), 0.0
+	for _, x := range row {
+		sum += math.Exp(x - top)
+	}
+	return top + math.Log(sum)
+}
