@@ -71,11 +71,3 @@ func checkShape(k cuda.Kernel, l Launch, sharedLimit int) error {
 func refused(k cuda.Kernel, l Launch, err error) error {
 	return &LaunchError{Kernels: []string{k.Name}, Shape: l, Reason: err.Error(), Kind: ErrArgument}
 }
-
-// CheckRange returns an error unless [offset, offset+bytes) lies in the buffer.
-func CheckRange(what string, b Buffer, offset, bytes int64) error {
-	if offset < 0 || bytes < 0 || offset > b.Bytes || bytes > b.Bytes-offset {
-		return Argumentf("%s: bytes %d to %d of a buffer of %d", what, offset, offset+bytes, b.Bytes)
-	}
-	return nil
-}

@@ -27,8 +27,7 @@ type Device struct {
 	options   Options
 	kernels   []cuda.Kernel
 	names     map[string]*C.char
-	buffers   map[device.Pointer]int64
-	used      int64
+	ledger    device.Ledger
 	lost      error // of the fault that ended it
 	recording *graph
 	closed    bool
@@ -50,14 +49,14 @@ func open(o Options, kernels []cuda.Kernel) *Device {
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
-	return &Device{options: o, kernels: kernels, names: map[string]*C.char{}, buffers: map[device.Pointer]int64{}}
+	return &Device{options: o, kernels: kernels, names: map[string]*C.char{}, ledger: device.Ledger{Device: "emulated device", Limit: o.Memory}}
 }
 
 // Info describes the device.
 func (d *Device) Info() device.Info {
 	return device.Info{
 		Kind: "emulated", Name: "CPU emulation", Capability: "9.0",
-		Memory: d.options.Memory, Free: d.options.Memory - d.used,
+		Memory: d.options.Memory, Free: d.options.Memory - d.ledger.Used,
 		Processors: d.options.Workers, SharedPerBlock: sharedPerBlock,
 	}
 }
@@ -84,19 +83,16 @@ func (d *Device) Alloc(bytes int64) (device.Buffer, error) {
 	if err := d.idle("Alloc"); err != nil {
 		return device.Buffer{}, err
 	}
-	if bytes <= 0 {
-		return device.Buffer{}, device.Argumentf("Alloc of %d bytes", bytes)
-	}
-	if free := d.options.Memory - d.used; bytes > free {
-		return device.Buffer{}, &device.MemoryError{Wanted: bytes, Free: free, Device: "emulated device"}
+	if err := d.ledger.Reserve(bytes); err != nil {
+		return device.Buffer{}, err
 	}
 	p := device.Pointer(C.emulated_allocate(C.size_t(bytes)))
 	if p == 0 {
 		return device.Buffer{}, &device.MemoryError{Wanted: bytes, Device: "emulated device (the host refused)"}
 	}
-	d.buffers[p] = bytes
-	d.used += bytes
-	return device.Buffer{Pointer: p, Bytes: bytes}, nil
+	b := device.Buffer{Pointer: p, Bytes: bytes}
+	d.ledger.Add(b)
+	return b, nil
 }
 
 // Free gives a buffer back.
@@ -107,28 +103,11 @@ func (d *Device) Free(b device.Buffer) error {
 	if d.closed {
 		return errClosed
 	}
-	if err := d.own("Free", b); err != nil {
+	if err := d.ledger.Remove(b); err != nil {
 		return err
 	}
 	C.emulated_free(C.uintptr_t(b.Pointer))
-	d.used -= d.buffers[b.Pointer]
-	delete(d.buffers, b.Pointer)
 	return nil
-}
-
-// own returns an error unless b is a live buffer of the device.
-func (d *Device) own(what string, b device.Buffer) error {
-	if bytes, ok := d.buffers[b.Pointer]; !ok || bytes < b.Bytes {
-		return device.Argumentf("%s: %#x is no buffer of this device", what, uint64(b.Pointer))
-	}
-	return nil
-}
-
-func (d *Device) inside(what string, b device.Buffer, offset, bytes int64) error {
-	if err := d.own(what, b); err != nil {
-		return err
-	}
-	return device.CheckRange(what, b, offset, bytes)
 }
 
 // view is a range of a buffer as Go bytes. Nothing of it may outlive the buffer.
@@ -142,7 +121,7 @@ func (d *Device) Upload(dst device.Buffer, offset int64, src []byte) error {
 	if err := d.idle("Upload"); err != nil {
 		return err
 	}
-	if err := d.inside("Upload", dst, offset, int64(len(src))); err != nil {
+	if err := d.ledger.Check("Upload", dst, offset, int64(len(src))); err != nil {
 		return err
 	}
 	copy(view(dst, offset, int64(len(src))), src)
@@ -154,7 +133,7 @@ func (d *Device) Download(dst []byte, src device.Buffer, offset int64) error {
 	if err := d.idle("Download"); err != nil {
 		return err
 	}
-	if err := d.inside("Download", src, offset, int64(len(dst))); err != nil {
+	if err := d.ledger.Check("Download", src, offset, int64(len(dst))); err != nil {
 		return err
 	}
 	copy(dst, view(src, offset, int64(len(dst))))
@@ -166,7 +145,7 @@ func (d *Device) Copy(dst device.Buffer, dstOffset int64, src device.Buffer, src
 	if err := d.usable(); err != nil {
 		return err
 	}
-	if err := errors.Join(d.inside("Copy to", dst, dstOffset, bytes), d.inside("Copy from", src, srcOffset, bytes)); err != nil {
+	if err := errors.Join(d.ledger.Check("Copy to", dst, dstOffset, bytes), d.ledger.Check("Copy from", src, srcOffset, bytes)); err != nil {
 		return err
 	}
 	return d.do(func() error {
@@ -180,7 +159,7 @@ func (d *Device) Zero(b device.Buffer, offset, bytes int64) error {
 	if err := d.usable(); err != nil {
 		return err
 	}
-	if err := d.inside("Zero", b, offset, bytes); err != nil {
+	if err := d.ledger.Check("Zero", b, offset, bytes); err != nil {
 		return err
 	}
 	return d.do(func() error {
@@ -217,12 +196,10 @@ func (d *Device) Close() error {
 	if d.closed {
 		return nil
 	}
-	for p := range d.buffers {
-		C.emulated_free(C.uintptr_t(p))
-	}
+	d.ledger.Drain(func(b device.Buffer) { C.emulated_free(C.uintptr_t(b.Pointer)) })
 	for _, name := range d.names {
 		C.free(unsafe.Pointer(name))
 	}
-	d.buffers, d.names, d.used, d.closed = nil, nil, 0, true
+	d.names, d.closed = nil, true
 	return nil
 }
