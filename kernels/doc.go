@@ -5,6 +5,7 @@
 //	device    what an engine needs of a machine: memory, copies, launches, graphs
 //	emulated  a device on the CPU: the same sources through g++, CUDA threads as fibers
 //	ptx       the kernels as PTX for the driver, committed; scripts/ptx.sh makes it
+//	driver    a device on a GPU, with the build tag cuda; fakecuda/ tests it without one
 //
 // It holds no engine yet, so no program offers one: `--engine` lists what a
 // build contains. The engine is held to the same taps, bundles and policy as the
