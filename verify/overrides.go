@@ -160,7 +160,8 @@ type OverrideUse struct {
 	Spared   int `json:"spared"`   // of them, those that the policy's own limits fail
 }
 
-func (o Override) change() string {
+// Change says what is put in place of the limits.
+func (o Override) Change() string {
 	if o.Factor > 0 {
 		return fmt.Sprintf("limits × %g", o.Factor)
 	}
@@ -174,7 +175,7 @@ func (o Override) change() string {
 
 // describe says what was changed, why, and what came of it.
 func (u OverrideUse) describe() string {
-	return fmt.Sprintf("%s: %s. %s (%d judged, %d of them spared)", u.Rule, u.change(), strings.TrimSpace(u.Reason), u.Compared, u.Spared)
+	return fmt.Sprintf("%s: %s. %s (%d judged, %d of them spared)", u.Rule, u.Change(), strings.TrimSpace(u.Reason), u.Compared, u.Spared)
 }
 
 // overrideUses counts what every override was applied to.

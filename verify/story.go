@@ -20,6 +20,12 @@ func (r *Report) Story() Story {
 	switch {
 	case r.Verdict == Pass:
 		return r.passStory()
+	case r.Stopped != "" && r.Verdict == Incomplete:
+		return Story{
+			What: "Nothing is wrong so far, but the run ended early: " + r.Reason + ".",
+			Why:  r.scale(),
+			Do:   []string{"Run the same command again with more time, or select less."},
+		}
 	case r.Verdict == Incomplete:
 		return Story{
 			What: "Nothing is wrong, but it can't be said that everything is right: " + r.Reason + ".",

@@ -42,14 +42,17 @@ func record(r *verify.Report, c *verify.Comparison) []string {
 	row = append(row, measured(c)...)
 	row = append(row, text(c.Rule))
 	row = append(row, judged(c)...)
-	return append(row, Verdict(c), text(c.Problem), text(r.ExplainedBy(c)))
+	return append(row, Verdict(c), text(c.Problem+c.Open), text(r.ExplainedBy(c)))
 }
 
-// Verdict is "pass", "fail", or "shown" for a comparison that no rule judges.
+// Verdict is "pass", "fail", "open" for a limit that is broken where the end of a
+// stopped run could have raised it, or "shown" for a comparison that no rule judges.
 func Verdict(c *verify.Comparison) string {
 	switch {
 	case c.Failed():
 		return "fail"
+	case c.Open != "":
+		return "open"
 	case c.Rule == "":
 		return "shown"
 	}

@@ -96,7 +96,7 @@ func (s *suite) add(c testCase) {
 func reportSuite(r *verify.Report) suite {
 	s := suite{Name: clean(r.Bundle.Name), Time: fmt.Sprintf("%.3f", r.Seconds)}
 	for _, p := range []property{
-		{"verdict", string(r.Verdict)}, {"reason", r.Reason}, {"contract", r.Bundle.Contract}, {"level", r.Bundle.Level},
+		{"verdict", string(r.Verdict) + r.Qualifier()}, {"reason", r.Reason}, {"contract", r.Bundle.Contract}, {"level", r.Bundle.Level},
 		{"engine", r.Engine.Name}, {"precision", r.Engine.Precision}, {"artifact", r.Artifact.Path},
 	} {
 		s.Properties = append(s.Properties, property{p.Name, clean(p.Value)})
@@ -151,8 +151,11 @@ const failuresShown = 20
 func (g *group) testCase(r *verify.Report) testCase {
 	c := testCase{Class: clean(string(g.mode)), Name: clean(g.path)}
 	var lines []string
-	first := ""
+	first, open := "", ""
 	for _, x := range g.comparisons {
+		if x.Open != "" && open == "" {
+			open = x.Name + ": " + x.Open
+		}
 		if !x.Failed() {
 			continue
 		}
@@ -164,6 +167,9 @@ func (g *group) testCase(r *verify.Report) testCase {
 		}
 	}
 	if len(lines) == 0 {
+		if open != "" {
+			c.Skipped = &skipped{clean("undecided, for the run was stopped: " + open)}
+		}
 		return c
 	}
 	message := fmt.Sprintf("%d of %d passes: %s", len(lines), len(g.comparisons), first)

@@ -23,6 +23,9 @@ func skippedCases(r *verify.Report) []testCase {
 	for _, reason := range slices.Sorted(maps.Keys(c.NotCompared)) {
 		add(c.NotCompared[reason], reason, "taps of the bundle that were not compared")
 	}
+	for _, m := range []verify.Mode{verify.Isolated, verify.Free, verify.Generation} {
+		add(c.Unfinished[m], string(m), "taps that were left when the run was stopped")
+	}
 	add(c.Replaced, "replaced by an AdaLN table", "taps whose operations the artifact has a table for")
 	add(c.Unjudged, "shown, not judged", "comparisons without a rule of the policy")
 	if r.Tokens.Sampled {

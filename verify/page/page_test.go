@@ -87,7 +87,7 @@ func suites() map[string]*verify.Suite {
 	}
 	return map[string]*verify.Suite{
 		"pass and fail": verifytest.Suite(), "NaN and infinity": verify.NewSuite(odd), "one that passes": verify.NewSuite(verifytest.Passing(verifytest.Small)),
-		"nothing at all": verify.NewSuite(), "an empty report": verify.NewSuite(bare), "names that are no taps'": verify.NewSuite(strange),
+		"nothing at all": verify.NewSuite(), "one that was stopped": verify.NewSuite(verifytest.Stopped(verifytest.Small)), "an empty report": verify.NewSuite(bare), "names that are no taps'": verify.NewSuite(strange),
 	}
 }
 
@@ -147,7 +147,7 @@ func TestNothingIsFetched(t *testing.T) {
 // TestHostileNames: names are text wherever they stand.
 func TestHostileNames(t *testing.T) {
 	text := html(t, verifytest.Suite())
-	if strings.Count(text, "<script>") != 1 || strings.Contains(text, "<b>x</b>") || strings.Contains(text, "<i>odd</i>") {
+	if strings.Count(text, "<script>") != 1 || strings.Contains(text, "<b>x</b>") || strings.Contains(text, "<i>") {
 		t.Error("a name became a part of the page")
 	}
 	if !strings.Contains(text, "&lt;script&gt;alert") {
@@ -167,6 +167,17 @@ func TestAnswers(t *testing.T) {
 			t.Fatalf("no %q after the ones before it", part)
 		}
 		at += next
+	}
+}
+
+// TestConditions: what a verdict is limited to stands by it.
+func TestConditions(t *testing.T) {
+	text := html(t, verify.NewSuite(verifytest.Stopped(verifytest.Small)))
+	for _, want := range []string{"INCOMPLETE of what was selected with 1 override", "the verdict holds for that alone: blocks 0-1, ops msa.*", "stopped before its end: out of time",
+		"limits × 4", "&lt;i&gt;older", "limits replaced", "free-running: left when the run was stopped", ">open<"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("does not say %q", want)
+		}
 	}
 }
 

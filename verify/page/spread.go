@@ -117,16 +117,36 @@ func histograms(r *verify.Report, m verify.Mode) []figure {
 	return figures
 }
 
+// exactClasses is the number of classes of distances that have a bar of their own; of
+// the others four share one, a factor of 16.
+const exactClasses = 11
+
+// bars sums the classes of distances up as they are drawn.
+func bars(distances []int64) (names []string, counts []int64) {
+	for i, n := range distances {
+		switch {
+		case i < exactClasses:
+			names, counts = append(names, distance(i, i)), append(counts, n)
+		case (i-exactClasses)%4 == 0:
+			names, counts = append(names, distance(i, i+3)), append(counts, n)
+		default:
+			counts[len(counts)-1] += n
+		}
+	}
+	return names, counts
+}
+
 // histogram draws bars on a logarithmic scale: a bar's whole width is all elements,
 // none is one in ten million or fewer.
 func histogram(p *verify.Profile, title string) figure {
+	names, counts := bars(p.Distances)
 	total := int64(0)
-	for _, n := range p.Distances {
+	for _, n := range counts {
 		total += n
 	}
 	t := table{Caption: title, Heads: []string{"ULP", "elements", "share"}}
 	var c canvas
-	for i, n := range p.Distances {
+	for i, n := range counts {
 		y, share := float64(i*barHeight), float64(n)/math.Max(float64(total), 1)
 		width := 0.0
 		if n > 0 {
@@ -134,22 +154,22 @@ func histogram(p *verify.Profile, title string) figure {
 		}
 		text := percent(share)
 		c.add(`<g class="mark"><title>%s</title><rect class="hit" x="0" y="%v" width="300" height="16"/><text x="%v" y="%v" text-anchor="end">%s</text><rect class="bar" x="%v" y="%v" width="%v" height="11"/><text x="%v" y="%v">%s</text></g>`,
-			fmt.Sprintf("distance %s: %d of %d elements, %s", distance(i), n, total, text), y, float64(barLeft-6), y+12, distance(i), float64(barLeft), y+2.5, width, barLeft+width+5, y+12, text)
-		t.Rows = append(t.Rows, []string{distance(i), fmt.Sprint(n), text})
+			fmt.Sprintf("distance %s: %d of %d elements, %s", names[i], n, total, text), y, float64(barLeft-6), y+12, names[i], float64(barLeft), y+2.5, width, barLeft+width+5, y+12, text)
+		t.Rows = append(t.Rows, []string{names[i], fmt.Sprint(n), text})
 	}
 	return figure{Title: title, Class: class(p.Mode), Note: fmt.Sprintf("%d comparisons; largest rel-L2 at %s.", p.Taps, p.Worst), Table: t,
-		Picture: picture{SVG: c.html(300, float64(len(p.Distances)*barHeight+4), title, 1)}}
+		Picture: picture{SVG: c.html(300, float64(len(counts)*barHeight+4), title, 1)}}
 }
 
-// distance names a class of distances: "0", "1", "2–3", "2^9…".
-func distance(class int) string {
+// distance names the classes from first to last: "0", "2–3", "2^10–2^14".
+func distance(first, last int) string {
 	switch {
-	case class < 2:
-		return fmt.Sprint(class)
-	case class <= 10:
-		return fmt.Sprintf("%d–%d", 1<<(class-1), 1<<class-1)
+	case first < 2:
+		return fmt.Sprint(first)
+	case first < exactClasses:
+		return fmt.Sprintf("%d–%d", 1<<(first-1), 1<<last-1)
 	}
-	return fmt.Sprintf("2^%d–2^%d", class-1, class)
+	return fmt.Sprintf("2^%d–2^%d", first-1, last)
 }
 
 func percent(share float64) string {

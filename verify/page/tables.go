@@ -44,6 +44,8 @@ func rowOf(r *verify.Report, c *verify.Comparison) row {
 	switch {
 	case c.Failed():
 		v.Verdict, v.Class = "FAIL", "bad"
+	case c.Open != "":
+		v.Verdict, v.Class, v.Problem = "open", "tie", c.Open
 	case c.Rule == "":
 		v.Verdict, v.Class, v.Used = "shown", "shown", ""
 	}
@@ -74,6 +76,15 @@ func rules(r *verify.Report) []rule {
 		list = append(list, rule{u, verify.ShareText(u.Share), fmt.Sprintf("%s %s of %s", u.Check.Metric, verify.FigureText(u.Check.Value), verify.FigureText(u.Check.Limit)), min(100, max(0, 100*u.Share))})
 	}
 	return list
+}
+
+// overrides lists the limits that were replaced, and why.
+func overrides(r *verify.Report) table {
+	t := table{Caption: "Replaced limits", Heads: []string{"rule", "in place of its limits", "reason", "judged", "spared"}}
+	for _, o := range r.Overrides {
+		t.Rows = append(t.Rows, []string{o.Rule, o.Change(), o.Reason, fmt.Sprint(o.Compared), fmt.Sprint(o.Spared)})
+	}
+	return t
 }
 
 // tokenClass counts the generated ids of one class.
@@ -129,6 +140,9 @@ func coverage(r *verify.Report) table {
 	}
 	for _, reason := range slices.Sorted(maps.Keys(c.NotRecorded)) {
 		add(c.NotRecorded[reason], "values of the engine", "not recorded: "+reason)
+	}
+	for _, m := range []verify.Mode{verify.Isolated, verify.Free, verify.Generation} {
+		add(c.Unfinished[m], "values of the bundle", string(m)+": left when the run was stopped")
 	}
 	add(c.Replaced, "values of the bundle", "the artifact has an AdaLN table in place of their operations")
 	add(c.Unjudged, "comparisons", "shown, but no rule of the policy judges them")

@@ -19,9 +19,10 @@ type Shape struct{ Layers, Blocks, Steps int }
 // Small is the shape of Suite's reports.
 var Small = Shape{Layers: 2, Blocks: 2, Steps: 3}
 
-// Suite returns a report that passes, one that fails, and a bundle that was left out.
+// Suite returns a report that passes, one that fails, one that was stopped, and a bundle
+// that was left out.
 func Suite() *verify.Suite {
-	s := verify.NewSuite(Passing(Small), Failing(Small))
+	s := verify.NewSuite(Passing(Small), Failing(Small), Stopped(Shape{Layers: 1, Blocks: 1, Steps: 1}))
 	s.Incompatible = []verify.Incompatible{{Bundle: "other-steps", Reason: "its schedule has 8 steps, the AdaLN table is for 3"}}
 	return s
 }
@@ -33,6 +34,20 @@ func Passing(s Shape) *verify.Report {
 	r.Notes = []string{"uncalibrated: the bundle holds no floors"}
 	r.Tokens = verify.Tokens{Compared: 12, Match: 12, Samples: 1, TextSame: 1}
 	finish(r, s)
+	return r
+}
+
+// Stopped returns a report of a part of a run that ended early, under limits that were
+// replaced.
+func Stopped(s Shape) *verify.Report {
+	r := Passing(s)
+	r.Bundle.Name, r.Verdict, r.Reason = "stopped", verify.Incomplete, "out of time: 40 of 96 selected taps compared"
+	r.Selection, r.Stopped = "blocks 0-1, ops msa.*", "out of time"
+	r.Overrides = []verify.OverrideUse{{Override: verify.Override{Rule: "float32 product", Factor: 4, Reason: "<i>older</i> library"}, Compared: 9, Spared: 1}}
+	r.Policy[0].Overridden = true
+	r.Coverage.Unfinished = map[verify.Mode]int{verify.Free: 12}
+	last := r.Comparisons[len(r.Comparisons)-1]
+	last.Open = "rel-L2 0.5 > 0.01"
 	return r
 }
 

@@ -38,7 +38,7 @@ func TestPage(t *testing.T) {
 }
 
 func verdictFirst(t *testing.T, ctx context.Context) {
-	if got := text(t, ctx, `document.querySelector("header").innerText`); !strings.HasPrefix(got, "FAIL\n") || !strings.Contains(got, "dit.blocks.1.msa.out computes something else") {
+	if got := text(t, ctx, `document.querySelector("header").innerText`); !strings.HasPrefix(got, "FAIL") || !strings.Contains(got, "dit.blocks.1.msa.out computes something else") {
 		t.Errorf("begins with %q", got)
 	}
 	if got := text(t, ctx, `document.querySelector("`+failing+` h2").textContent`); !strings.HasSuffix(got, verifytest.Hostile) {
