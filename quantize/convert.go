@@ -68,6 +68,8 @@ type conversion struct {
 	floats   []float32 // src itself, if it is F32
 	tally    *Tally
 	limit    float64 // the largest magnitude that can be stored
+
+	clamped, loaded, decoded [blockElements]float32 // values of a block on the way
 }
 
 // block converts elements i…j−1 of the call.
@@ -90,22 +92,21 @@ func (c *conversion) block(i, j int, first int64) error {
 
 // float32s converts from the types that float32 holds exactly.
 func (c *conversion) float32s(dst []byte, x []float32, first int64) error {
-	var clamped, loaded, decoded [blockElements]float32
 	z := x // as loaded
 	if c.Clamp {
-		z = clamped[:len(x)]
+		z = c.clamped[:len(x)]
 		clamp(z, x, float32(c.limit))
 	}
 	if c.Load == dtype.F16 || c.Load == dtype.BF16 {
-		round(loaded[:len(x)], z, c.Load)
-		z = loaded[:len(x)]
+		round(c.loaded[:len(x)], z, c.Load)
+		z = c.loaded[:len(x)]
 	}
 	if err := dtype.FromFloat32s(dst, z, c.To.Type); err != nil {
 		return err
 	}
 	y := z // as stored
 	if c.To.Type != dtype.F32 {
-		y = decoded[:len(x)]
+		y = c.decoded[:len(x)]
 		if err := dtype.Float32s(y, dst, c.To.Type); err != nil {
 			return err
 		}

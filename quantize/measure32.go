@@ -20,12 +20,16 @@ var fastest = kernels()[0]
 func measure32(t *Tally, x, y []float32, first int64, limit float64) {
 	head := min(int(-first&(lanes-1)), len(x)) // up to the first lane
 	whole := (len(x) - head) &^ (lanes - 1)
-	measure(t, x[:head], y[:head], first, limit)
-	x, y, first = x[head:], y[head:], first+int64(head)
+	if head > 0 {
+		measure(t, x[:head], y[:head], first, limit)
+		x, y, first = x[head:], y[head:], first+int64(head)
+	}
 	if whole > 0 {
 		t.addSteps(x[:whole], y[:whole], first, limit)
 	}
-	measure(t, x[whole:], y[whole:], first+int64(whole), limit)
+	if whole < len(x) {
+		measure(t, x[whole:], y[whole:], first+int64(whole), limit)
+	}
 }
 
 // addSteps adds whole steps of lanes, the first element being that of lane 0.
