@@ -26,27 +26,26 @@ type Divergence struct {
 	Summary  metric.Summary `json:"summary"`
 	Index    []int          `json:"index,omitempty"`
 	Pattern  []string       `json:"pattern"` // what the failures have in common, and what that points to
+	// Diagnosis is what computing the operation anew showed.
+	Diagnosis *Diagnosis `json:"diagnosis,omitempty"`
 }
 
-// diverged returns the earliest failure: of the isolated mode, where every
-// operation stands for itself, else of a later one.
+// diverged describes the earliest failure.
 func (s *session) diverged() *Divergence {
-	var first *Comparison
-	for _, c := range s.inOrder() {
-		if c.Failed() {
-			first = c
-			break
-		}
-	}
+	first := s.firstFailure()
 	if first == nil {
 		return nil
 	}
-	u := s.unit(first.site, first.op)
+	u, patterns := s.unit(first.site, first.op), s.patterns(first)
+	if s.diagnosis != nil && s.diagnosis.Origin == OfRounding {
+		patterns = s.patternOfRounding(first, patterns)
+	}
 	return &Divergence{
 		Name: first.Name, Op: first.op.Path, Mode: first.Mode, Problem: first.Problem,
 		Unit: u.Parts, Inputs: u.Inputs, Tensors: s.weights.describe(u.Tensors),
 		Summary: first.Summary, Index: first.Index,
-		Suspects: s.weights.describe(s.suspects(first, u.Tensors)), Pattern: s.patterns(first),
+		Suspects: s.weights.describe(s.suspects(first, u.Tensors)), Pattern: patterns,
+		Diagnosis: s.diagnosis,
 	}
 }
 

@@ -107,7 +107,7 @@ func (m *model) as(t testing.TB, typ dtype.Type) *model {
 }
 
 func (m *model) artifact() verify.Artifact {
-	return verify.Artifact{Path: "tiny", Tensors: m.Descs(), DiT: m.dit, VAE: m.vae, Sources: m.sources}
+	return verify.Artifact{Path: "tiny", Tensors: m.Descs(), DiT: m.dit, VAE: m.vae, Sources: m.sources, Weights: m}
 }
 
 func bundle(t testing.TB, name string) *golden.Bundle {

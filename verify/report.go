@@ -104,6 +104,9 @@ type Artifact struct {
 	Tensors []tensor.Desc     `json:"-"`
 	DiT     json.RawMessage   `json:"-"` // config.json
 	VAE     json.RawMessage   `json:"-"`
+	// Weights are the tensors themselves, to compute a failing operation anew; nil:
+	// that is left out.
+	Weights tensor.Source `json:"-"`
 }
 
 // Comparison is one recorded value under one mode.

@@ -71,6 +71,9 @@ func Run(ctx context.Context, e generate.Engine, b *golden.Bundle, o Options) (*
 	if err := s.compareAll(ctx); err != nil {
 		return nil, err
 	}
+	if err := s.diagnose(ctx); err != nil {
+		return nil, fmt.Errorf("%s against %s, computing what fails anew: %w", o.Engine.Name, o.Name, err)
+	}
 	r := s.report()
 	r.Seconds = time.Since(start).Seconds()
 	return r, ctx.Err()
@@ -106,6 +109,7 @@ type session struct {
 	logits        []LogitRow
 	distributions []distribution
 	grown         float64           // largest rel-L2 that the operations' own errors were measured to grow to
+	diagnosis     *Diagnosis        // of the earliest failure
 	undecided     bool              // tokens differ, and whether they tie is not recorded
 	results       []generate.Result // of a finished generation
 	ids           [][][]int32       // of the generation, by block and sample

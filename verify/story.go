@@ -117,6 +117,12 @@ func (r *Report) evidence() []string {
 	if d.Mode == Isolated && len(d.Inputs) > 0 {
 		why = append(why, "It was fed the golden's "+strings.Join(d.Inputs, ", ")+", so what comes before it is not to blame.")
 	}
+	if d.Diagnosis != nil {
+		why = append(why, d.Diagnosis.Finding)
+		for _, line := range d.Diagnosis.MatchLines() {
+			why = append(why, sentence(line))
+		}
+	}
 	for _, p := range d.Pattern {
 		why = append(why, sentence(p))
 	}
@@ -149,6 +155,9 @@ func (r *Report) advice() []string {
 	var do []string
 	if slices.ContainsFunc(r.Notes, func(n string) bool { return strings.Contains(n, "not made from the bundle's checkpoint") }) {
 		do = append(do, "Convert the checkpoint that the bundle was recorded from, or record a bundle of this one: the artifact was made from other weights.")
+	}
+	if d.Diagnosis != nil && len(d.Diagnosis.Do) > 0 {
+		return append(do, d.Diagnosis.Do...)
 	}
 	tensors := d.Suspects
 	if len(tensors) == 0 {

@@ -119,6 +119,7 @@ func (s *Suite) writeFailures(k *ink) {
 			k.line("")
 			k.rule()
 			k.line("%s", k.paint(bold, r.Bundle.Name))
+			r.writeStory(k)
 			r.writeDivergence(k)
 			r.writeFindings(k)
 		}

@@ -28,6 +28,7 @@ func (o TextOptions) ink(w io.Writer) *ink {
 func (r *Report) WriteText(w io.Writer, o TextOptions) error {
 	k := o.ink(w)
 	r.headline(k)
+	r.writeStory(k)
 	r.writeDivergence(k)
 	r.writeFindings(k)
 	r.writeLayers(k)
@@ -107,6 +108,47 @@ func (k *ink) section(title string) {
 	k.wrapped("", "", title)
 }
 
+// writeStory tells what is wrong, where, why one thinks so and what to do, to someone
+// who reads no tables.
+func (r *Report) writeStory(k *ink) {
+	if r.Verdict != Fail {
+		return
+	}
+	s := r.Story()
+	k.section("What is wrong")
+	k.wrapped("  what   ", "         ", s.What)
+	if s.Where != "" {
+		k.wrapped("  where  ", "         ", s.Where)
+	}
+	for i, why := range r.reasons() {
+		k.wrapped(fmt.Sprintf("  %-5s  ", first(i, "why")), "         ", why)
+	}
+	for i, do := range s.Do {
+		k.wrapped(fmt.Sprintf("  %-5s  ", first(i, "do")), "         ", do)
+	}
+}
+
+// reasons are what speaks for the divergence most: what computing the operation anew
+// showed, else what the failures have in common.
+func (r *Report) reasons() []string {
+	switch d := r.Divergence; {
+	case d == nil:
+		return nil
+	case d.Diagnosis != nil && d.Diagnosis.Origin != Unknown:
+		lines := []string{d.Diagnosis.Finding}
+		for _, line := range d.Diagnosis.MatchLines() {
+			lines = append(lines, sentence(line))
+		}
+		return lines
+	default:
+		var lines []string
+		for _, p := range d.Pattern {
+			lines = append(lines, sentence(p))
+		}
+		return lines
+	}
+}
+
 func (r *Report) writeDivergence(k *ink) {
 	d := r.Divergence
 	if d == nil {
@@ -136,9 +178,6 @@ func (r *Report) writeDivergence(k *ink) {
 	}
 	for i, p := range d.Pattern {
 		k.wrapped(fmt.Sprintf("  %-9s  ", first(i, "pattern")), "             ", p)
-	}
-	for i, advice := range r.Story().Do {
-		k.wrapped(fmt.Sprintf("  %-9s  ", first(i, "to do")), "             ", advice)
 	}
 }
 

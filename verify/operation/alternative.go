@@ -32,6 +32,9 @@ type Alternative struct {
 	Topic Topic  `json:"topic"`
 	Says  string `json:"says"` // completes "matches if …"
 	Do    string `json:"do"`   // what to do where an engine or an artifact does so
+	// Tensors are those whose numbers it reads otherwise, or one in the place of the
+	// other.
+	Tensors []string `json:"tensors,omitempty"`
 	// Part is the operation that is computed in that way: the call's own, or one
 	// between its inputs and its value.
 	Part string `json:"part"`
@@ -52,14 +55,15 @@ func (a Alternative) reaches(c *Call, op *catalog.Op) bool {
 // entry is a line of the catalogue. It stands for one alternative, or for one per
 // argument.
 type entry struct {
-	name   string
-	topic  Topic
-	says   string // %s: the argument
-	do     string
-	when   func(*Call, *catalog.Op) bool
-	args   func(*Call, *catalog.Op) []string // nil: one alternative without an argument
-	joint  bool                              // a chain's operations for which when holds go together
-	change func(f *form, arg string, c *Call, op *catalog.Op)
+	name    string
+	topic   Topic
+	says    string // %s: the argument
+	do      string
+	when    func(*Call, *catalog.Op) bool
+	args    func(*Call, *catalog.Op) []string // nil: one alternative without an argument
+	tensors bool                              // the argument names tensors or modules
+	joint   bool                              // a chain's operations for which when holds go together
+	change  func(f *form, arg string, c *Call, op *catalog.Op)
 }
 
 // catalogue lists the entries, the likeliest mistakes first.
@@ -116,6 +120,9 @@ func (e entry) of(c *Call, op *catalog.Op, earlier []Alternative) []Alternative 
 		a := Alternative{Name: e.name, Topic: e.topic, Says: e.says, Do: e.do, Part: op.Path}
 		if strings.Contains(e.says, "%s") {
 			a.Says = fmt.Sprintf(e.says, spoken(arg))
+		}
+		if e.tensors {
+			a.Tensors = strings.Split(arg, "=")
 		}
 		if e.joint {
 			a.joint = e.when

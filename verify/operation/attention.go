@@ -74,6 +74,9 @@ func (f *form) sees(g geometry, s span, query, key int) bool {
 	if f.size > 0 {
 		g.block = f.size
 	}
+	if f.uncommitted && key >= s.prefix && key < s.cached {
+		return false
+	}
 	switch {
 	case f.mask == "none" || g.block == 0:
 		return true

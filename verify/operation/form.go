@@ -24,14 +24,13 @@ type form struct {
 
 // roundings are nearestBF16 where the released contract rounds, else unrounded.
 type roundings struct {
-	operand  rounding // inputs of products
-	weight   rounding // their weights and biases
-	step     rounding // what lies between an operation's inputs and its result
-	weights  rounding // of the softmax, before they multiply the values
-	result   rounding // results that the run holds in bfloat16
-	wide     rounding // results that it holds in float32
-	early    bool     // a product is rounded before its bias is added, too
-	promoted bool     // sums with a bfloat16 operand are held in bfloat16
+	operand rounding // inputs of products
+	weight  rounding // their weights and biases
+	step    rounding // what lies between an operation's inputs and its result
+	weights rounding // of the softmax, before they multiply the values
+	result  rounding // results that the run holds in bfloat16
+	wide    rounding // results that it holds in float32
+	early   bool     // a product is rounded before its bias is added, too
 }
 
 // sources say what is read.
@@ -116,6 +115,9 @@ type caching struct {
 	empty bool
 	stale bool // of the prefix alone, repeated
 	other bool // another sample's
+	// uncommitted leaves out the rows of earlier blocks: they are not seen, and the
+	// pass's own stand in their place.
+	uncommitted bool
 }
 
 // timing is [sin(t·f), cos(t·f)], f = base^(−i/under).

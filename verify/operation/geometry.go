@@ -11,6 +11,7 @@ import (
 type span struct {
 	sample, first, queries int
 	firstKey, cached       int
+	prefix                 int // of the cached rows, those of the prompt
 }
 
 func (s span) keys() int { return s.cached + s.queries }
@@ -41,20 +42,11 @@ func (r *Run) geometry(site generate.Site, section catalog.Section) geometry {
 		case site.Branch == generate.Uncond:
 			cached = 0
 		}
-		g.spans = append(g.spans, span{i, g.rows, queries, g.keys, cached})
+		g.spans = append(g.spans, span{i, g.rows, queries, g.keys, cached, min(cached, s.Prefix)})
 		g.rows += queries
 		g.keys += cached + queries
 	}
 	return g
-}
-
-// visible returns the number of keys, from its sample's first on, that a query of
-// span s sees under a block-causal mask.
-func (g geometry) visible(s span, query int) int {
-	if g.block == 0 {
-		return s.keys()
-	}
-	return min(s.keys(), ((s.cached+query)/g.block+1)*g.block)
 }
 
 // positions returns the position of every query, or of every key, in its sample.
@@ -72,16 +64,8 @@ func (g geometry) positions(keys bool) []int {
 	return p
 }
 
-// sampleOf returns the span of every row.
-func (g geometry) sampleOf() []span {
-	var of []span
-	for _, s := range g.spans {
-		for range s.queries {
-			of = append(of, s)
-		}
-	}
-	return of
-}
+// Size returns the rows and columns that a value of the call's pass has as a matrix.
+func (c *Call) Size(path string) (rows, cols int) { return c.size(path) }
 
 // size returns the rows and columns that a value has as a matrix.
 func (c *Call) size(path string) (rows, cols int) {

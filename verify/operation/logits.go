@@ -4,7 +4,9 @@ import (
 	"math"
 	"slices"
 
+	"colakit/formats/dtype"
 	"colakit/formats/hf"
+	"colakit/formats/tensor"
 	"colakit/verify/catalog"
 )
 
@@ -22,22 +24,38 @@ func (e *evaluation) kept(op *catalog.Op, f *form) matrix {
 	if e.err != nil {
 		return matrix{}
 	}
-	rows, cols := e.size(op.Path)
+	return e.keep(op.Path, logits)
+}
+
+// keep derives what a path keeps of logits.
+func (c *Call) keep(path string, logits matrix) matrix {
+	rows, cols := c.size(path)
 	y := newMatrix(rows, cols)
 	for r := range rows {
-		if op.Path == catalog.LogSumExp {
+		if path == catalog.LogSumExp {
 			y.data[r] = logSumExp(logits.row(r))
 			continue
 		}
 		for i, id := range largest(logits.row(r), cols) {
 			y.row(r)[i] = float64(id)
-			if op.Path == catalog.TopValues {
+			if path == catalog.TopValues {
 				y.row(r)[i] = logits.row(r)[id]
 			}
 		}
 	}
-	y.bf16 = op.Path == catalog.TopValues && logits.bf16
+	y.bf16 = path == catalog.TopValues && logits.bf16
 	return y
+}
+
+// Kept derives the value of a call from logits.
+func Kept(c *Call, logits tensor.View) (tensor.View, error) {
+	rows, cols := c.size(catalog.Logits)
+	m, err := matrixOf(Input{View: logits, Run: logits.Type}, rows, cols)
+	if err != nil {
+		return tensor.View{}, err
+	}
+	kept := c.keep(c.op.Path, m)
+	return Value{Shape: c.shape(c.op.Path), Data: kept.data, Type: dtype.F32}.AsRun(c.Site.String()), nil
 }
 
 // largest returns the indices of the k largest elements.

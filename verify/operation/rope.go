@@ -142,6 +142,9 @@ func (f *form) positions(t turning, g geometry, e *evaluation) []int {
 		}
 		for i := range n {
 			p[at+i] += from + f.offset
+			if f.uncommitted && p[at+i] >= s.cached {
+				p[at+i] -= s.cached - s.prefix
+			}
 			if f.restart > 0 {
 				p[at+i] %= f.restart
 			}

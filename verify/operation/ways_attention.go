@@ -36,7 +36,7 @@ var rotaryWays = []entry{
 	},
 	{
 		name: "rotated backwards", topic: Rotary, says: "it is rotated the other way",
-		do: "(a, b) becomes (a·cos − b·sin, b·cos + a·sin)", when: isRotation, joint: true,
+		do: "turn (a, b) into (a·cos − b·sin, b·cos + a·sin)", when: isRotation, joint: true,
 		change: func(f *form, _ string, _ *Call, _ *catalog.Op) { f.rotation.sign = -1 },
 	},
 	{
@@ -80,7 +80,7 @@ var rotaryWays = []entry{
 	},
 	{
 		name: "other theta", topic: Rotary, says: "θ is %s",
-		do: "θ is 10000 for the prior and rope_theta for the VAE", when: isRotation, joint: true, args: thetas,
+		do: "take a θ of 10000 for the prior and rope_theta for the VAE", when: isRotation, joint: true, args: thetas,
 		change: func(f *form, arg string, _ *Call, _ *catalog.Op) { f.theta, _ = strconv.ParseFloat(arg, 64) },
 	},
 	{
@@ -105,7 +105,7 @@ var rotaryWays = []entry{
 	},
 	{
 		name: "rotation of the other precision", topic: Rotary, says: "rope_full_precision has its other value",
-		do: "true: rotate in float32 and round once; false: sines, cosines, products and sums are bfloat16",
+		do: "mind rope_full_precision; true: rotate in float32 and round once; false: sines, cosines, products and sums are bfloat16",
 		when: func(c *Call, op *catalog.Op) bool {
 			return isRotation(c, op) && op.Section != catalog.DiT && c.Run.Contract == generate.Released
 		}, joint: true,
@@ -263,6 +263,14 @@ var cacheWays = []entry{
 		do:   "commit every block: its rows follow the prefix's in the cache",
 		when: func(c *Call, op *catalog.Op) bool { return readsCache(c, op) && c.Site.Block > 0 }, joint: true,
 		change: func(f *form, _ string, _ *Call, _ *catalog.Op) { f.stale = true },
+	},
+	{
+		name: "earlier blocks missing", topic: CacheUse, says: "earlier blocks are missing from the cache",
+		do: "commit every finished block: a pass at t = 0 for the prior, the decoding itself for the decoder",
+		when: func(c *Call, op *catalog.Op) bool {
+			return c.Site.Block > 0 && cachesRows(c, op) && (isRotation(c, op) || isAttending(c, op))
+		}, joint: true,
+		change: func(f *form, _ string, _ *Call, _ *catalog.Op) { f.uncommitted = true },
 	},
 	{
 		name: "cached keys not normalised", topic: CacheUse, says: "keys from the cache are not normalised",

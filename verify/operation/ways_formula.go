@@ -58,7 +58,7 @@ var formulaWays = []entry{
 	},
 	{
 		name: "halves of SwiGLU exchanged", topic: Formula, says: "SwiGLU gates with the first half",
-		do: "a·silu(g): the second half gates the first",
+		do: "compute a·silu(g): the second half gates the first",
 		when: func(c *Call, op *catalog.Op) bool {
 			return op.Name == "ffn.act" && c.Run.Config.VAE.Act == hf.ActSwiGLU
 		},
@@ -76,12 +76,12 @@ var formulaWays = []entry{
 	},
 	{
 		name: "scale for 1 + scale", topic: Formula, says: "it multiplies by scale, not by 1 + scale",
-		do: "norm·(1 + scale) + shift", when: isModulated,
+		do: "compute norm·(1 + scale) + shift", when: isModulated,
 		change: func(f *form, _ string, _ *Call, _ *catalog.Op) { f.one = 0 },
 	},
 	{
 		name: "shift and scale exchanged", topic: Formula, says: "shift and scale change places",
-		do: "norm·(1 + scale) + shift", when: isModulated,
+		do: "compute norm·(1 + scale) + shift", when: isModulated,
 		change: func(f *form, _ string, _ *Call, _ *catalog.Op) { f.modulation.exchanged = true },
 	},
 	{
@@ -96,15 +96,15 @@ var formulaWays = []entry{
 	},
 	{
 		name: "shift before scale", topic: Formula, says: "the shift is added before the scale multiplies",
-		do: "norm·(1 + scale) + shift", when: isModulated,
+		do: "compute norm·(1 + scale) + shift", when: isModulated,
 		change: func(f *form, _ string, _ *Call, _ *catalog.Op) { f.shiftFirst = true },
 	},
 	{
-		name: "no gate", topic: Formula, says: "the gate is left out", do: "residual + branch·gate", when: isGated,
+		name: "no gate", topic: Formula, says: "the gate is left out", do: "compute residual + branch·gate", when: isGated,
 		change: func(f *form, _ string, _ *Call, _ *catalog.Op) { f.gateOne, f.gate = 1, 0 },
 	},
 	{
-		name: "1 + gate for the gate", topic: Formula, says: "it multiplies by 1 + gate", do: "residual + branch·gate, without a 1", when: isGated,
+		name: "1 + gate for the gate", topic: Formula, says: "it multiplies by 1 + gate", do: "compute residual + branch·gate, without a 1", when: isGated,
 		change: func(f *form, _ string, _ *Call, _ *catalog.Op) { f.gateOne = 1 },
 	},
 	{
@@ -147,7 +147,7 @@ var formulaWays = []entry{
 	},
 	{
 		name: "epsilon outside the root", topic: Contract, says: "epsilon is added to the deviation, not to the variance",
-		do: "(x − mean)/√(variance + eps)", when: normalises,
+		do: "compute (x − mean)/√(variance + eps)", when: normalises,
 		change: func(f *form, _ string, _ *Call, _ *catalog.Op) { f.outside = true },
 	},
 	{
@@ -160,12 +160,12 @@ var formulaWays = []entry{
 		change: func(f *form, _ string, _ *Call, _ *catalog.Op) { f.clip = false },
 	},
 	{
-		name: "latents scaled before the shift", topic: Formula, says: "latents are mode·scale − shift", do: "(mode − shifting_factor)·scaling_factor",
+		name: "latents scaled before the shift", topic: Formula, says: "latents are mode·scale − shift", do: "compute (mode − shifting_factor)·scaling_factor",
 		when:   func(c *Call, op *catalog.Op) bool { return shifts(c, op) && scales(c, op) },
 		change: func(f *form, _ string, _ *Call, _ *catalog.Op) { f.scaleFirst = true },
 	},
 	{
-		name: "latents scaled back", topic: Formula, says: "latents are mode/scale + shift", do: "(mode − shifting_factor)·scaling_factor",
+		name: "latents scaled back", topic: Formula, says: "latents are mode/scale + shift", do: "compute (mode − shifting_factor)·scaling_factor",
 		when:   func(c *Call, op *catalog.Op) bool { return shifts(c, op) || scales(c, op) },
 		change: func(f *form, _ string, _ *Call, _ *catalog.Op) { f.reciprocal = true },
 	},

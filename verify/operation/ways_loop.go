@@ -55,11 +55,11 @@ var timestepWays = []entry{
 		when: isSinusoid, change: func(f *form, _ string, _ *Call, _ *catalog.Op) { f.alternates = true },
 	},
 	{
-		name: "half − 1", topic: Timestep, says: "frequencies are divided by half − 1", do: "f = exp(−ln(10000)·i/128), with half = 128",
+		name: "half − 1", topic: Timestep, says: "frequencies are divided by half − 1", do: "compute f = exp(−ln(10000)·i/128), with half = 128",
 		when: isSinusoid, change: func(f *form, _ string, _ *Call, _ *catalog.Op) { f.under = 127 },
 	},
 	{
-		name: "other base of the sinusoid", topic: Timestep, says: "the base of the frequencies is %s", do: "f = exp(−ln(10000)·i/128)",
+		name: "other base of the sinusoid", topic: Timestep, says: "the base of the frequencies is %s", do: "compute f = exp(−ln(10000)·i/128)",
 		when: isSinusoid, args: fixed("1000", "500000"),
 		change: func(f *form, arg string, _ *Call, _ *catalog.Op) { f.base, _ = strconv.ParseFloat(arg, 64) },
 	},
@@ -99,7 +99,7 @@ func (r *Run) neighbour(t float64, by int) float64 {
 // loopWays guide and step otherwise.
 var loopWays = []entry{
 	{
-		name: "another guidance", topic: Sampling, says: "guidance is %s", do: "v = s·(c − u) + u",
+		name: "another guidance", topic: Sampling, says: "guidance is %s", do: "compute v = s·(c − u) + u",
 		when: isGuidance,
 		args: func(c *Call, _ *catalog.Op) []string {
 			return slices.DeleteFunc(slices.Sorted(maps.Keys(guidances)), func(g string) bool {
@@ -109,7 +109,7 @@ var loopWays = []entry{
 		change: func(f *form, arg string, _ *Call, _ *catalog.Op) { f.guide = arg },
 	},
 	{
-		name: "branches exchanged", topic: Sampling, says: "the conditional and the unconditional branch change places", do: "v = s·(c − u) + u",
+		name: "branches exchanged", topic: Sampling, says: "the conditional and the unconditional branch change places", do: "compute v = s·(c − u) + u",
 		when: isGuidance,
 		change: func(f *form, _ string, _ *Call, op *catalog.Op) {
 			f.input = map[string]string{op.Inputs[0]: op.Inputs[1], op.Inputs[1]: op.Inputs[0]}
@@ -123,7 +123,7 @@ var loopWays = []entry{
 		},
 	},
 	{
-		name: "no guidance", topic: Sampling, says: "the guidance is 1 in every sample", do: "v = s·(c − u) + u; s is 1 for empty prefixes in the first block alone",
+		name: "no guidance", topic: Sampling, says: "the guidance is 1 in every sample", do: "compute v = s·(c − u) + u; s is 1 for empty prefixes in the first block alone",
 		when: isGuidance,
 		change: func(f *form, _ string, _ *Call, _ *catalog.Op) {
 			f.stepping.scale = func(*Call, int) float64 { return 1 }
@@ -149,11 +149,11 @@ var loopWays = []entry{
 		},
 	},
 	{
-		name: "steps away", topic: Sampling, says: "the step adds v·dt", do: "z ← z − v·(t − t')/T", when: isStep,
+		name: "steps away", topic: Sampling, says: "the step adds v·dt", do: "compute z ← z − v·(t − t')/T", when: isStep,
 		change: func(f *form, _ string, _ *Call, _ *catalog.Op) { f.stepping.sign = 1 },
 	},
 	{
-		name: "width of another schedule", topic: Sampling, says: "dt is 1/%s, that of another number of steps", do: "dt = (t − t')/T: a schedule of n steps has n + 1 timesteps",
+		name: "width of another schedule", topic: Sampling, says: "dt is 1/%s, that of another number of steps", do: "compute dt = (t − t')/T: a schedule of n steps has n + 1 timesteps",
 		when: isStep,
 		args: func(c *Call, _ *catalog.Op) []string {
 			return []string{strconv.Itoa(c.Run.Steps + 1), strconv.Itoa(max(c.Run.Steps-1, 1))}
@@ -171,7 +171,7 @@ var loopWays = []entry{
 		},
 	},
 	{
-		name: "width not over T", topic: Sampling, says: "dt is not divided by T", do: "dt = (t − t')/T", when: isStep,
+		name: "width not over T", topic: Sampling, says: "dt is not divided by T", do: "compute dt = (t − t')/T", when: isStep,
 		change: func(f *form, _ string, _ *Call, _ *catalog.Op) {
 			f.dt = func(c *Call) float64 { return stepWidth(c) * math.Max(c.Run.T, 1) }
 		},

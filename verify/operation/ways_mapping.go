@@ -18,13 +18,13 @@ var mappingWays = []entry{
 	{
 		name: "transposed", topic: Mapping, says: "%s is read transposed",
 		do:   "store and read the weight as [out, in], as the checkpoint has it",
-		when: hasProduct, args: matrices,
+		when: hasProduct, args: matrices, tensors: true,
 		change: func(f *form, arg string, _ *Call, _ *catalog.Op) { f.transposed = arg },
 	},
 	{
 		name: "other module", topic: Mapping, says: "it uses %s",
 		do:   "look at the names that tensors are mapped to; two were mixed up",
-		when: hasModules, args: otherModules,
+		when: hasModules, args: otherModules, tensors: true,
 		change: func(f *form, arg string, _ *Call, _ *catalog.Op) {
 			own, other, _ := strings.Cut(arg, "=")
 			f.tensor = map[string]string{
@@ -35,29 +35,29 @@ var mappingWays = []entry{
 	{
 		name: "other weight", topic: Mapping, says: "it uses %s",
 		do:   "look at the names that tensors are mapped to; two were mixed up",
-		when: hasModules, args: otherTensors(hf.Module.Weight), change: substitute,
+		when: hasModules, args: otherTensors(hf.Module.Weight), tensors: true, change: substitute,
 	},
 	{
 		name: "other bias", topic: Mapping, says: "it uses %s",
 		do:   "look at the names that tensors are mapped to; two were mixed up",
-		when: hasModules, args: otherTensors(hf.Module.Bias), change: substitute,
+		when: hasModules, args: otherTensors(hf.Module.Bias), tensors: true, change: substitute,
 	},
 	{
 		name: "no bias", topic: Mapping, says: "%s is left out",
 		do:   "add the bias; the configuration says that there is one",
-		when: hasModules, args: own(hf.Module.Bias),
+		when: hasModules, args: own(hf.Module.Bias), tensors: true,
 		change: func(f *form, arg string, _ *Call, _ *catalog.Op) { f.tensor = map[string]string{arg: ""} },
 	},
 	{
 		name: "bias twice", topic: Mapping, says: "%s is added twice",
 		do:   "add the bias once: in the product, or after it",
-		when: hasProduct, args: own(hf.Module.Bias),
+		when: hasProduct, args: own(hf.Module.Bias), tensors: true,
 		change: func(f *form, arg string, _ *Call, _ *catalog.Op) { f.twice = arg },
 	},
 	{
 		name: "no weight of a norm", topic: Mapping, says: "%s is left out",
 		do:   "multiply by the norm's weight; it has one",
-		when: isNorm, args: own(hf.Module.Weight),
+		when: isNorm, args: own(hf.Module.Weight), tensors: true,
 		change: func(f *form, arg string, _ *Call, _ *catalog.Op) { f.tensor = map[string]string{arg: ""} },
 	},
 	{

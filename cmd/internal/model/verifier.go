@@ -29,7 +29,7 @@ type Verifier struct {
 // Verifier returns one that computes the model by the engine of that name.
 func (m *Model) Verifier(engine string, build Builder, a generate.Activations) (*Verifier, error) {
 	v := &Verifier{model: m, engine: engine, build: build, activations: a, artifact: verify.Artifact{
-		Path: m.Name, Tensors: m.File.Descs(), DiT: m.Meta.DiTConfig, VAE: m.Meta.VAEConfig, Sources: sources(m.Meta.Provenance),
+		Path: m.Name, Tensors: m.File.Descs(), DiT: m.Meta.DiTConfig, VAE: m.Meta.VAEConfig, Sources: sources(m.Meta.Provenance), Weights: m.File,
 	}}
 	if m.Name == Tiny {
 		v.artifact.Path = "of the embedded model"

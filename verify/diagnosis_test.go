@@ -1,0 +1,104 @@
+package verify_test
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"colakit/formats/tensor"
+	"colakit/golden"
+	"colakit/reference"
+	"colakit/reference/generate"
+	"colakit/verify"
+)
+
+var nan = float32(math.NaN())
+
+// negate changes the sign of float32 numbers.
+func negate(data []byte) {
+	for i := 3; i < len(data); i += 4 {
+		data[i] ^= 0x80
+	}
+}
+
+// TestDiagnosis spoils artifacts and engines, and holds what is said of the side that
+// is wrong and of the way in which it is against what was done.
+func TestDiagnosis(t *testing.T) {
+	tests := []struct {
+		name, bundle string
+		spoil        func(*testing.T, *model)
+		engine       *wrapped
+		origin       verify.Origin
+		side, says   string // of the first match; "": there is none
+		finding      string // a part of it
+	}{
+		{name: "a transposed weight", bundle: "exact-ops", spoil: transpose("dit.blocks.2.msa.proj_out.weight"),
+			origin: verify.OfWeights, side: "golden", says: "dit.blocks.2.msa.proj_out.weight is read transposed", finding: "The engine is right"},
+		{name: "a transposed weight, seen through a layer", bundle: "released-layers", spoil: transpose("dit.blocks.1.msa.proj_out.weight"),
+			origin: verify.OfWeights, side: "golden", says: "dit.blocks.1.msa.proj_out.weight is read transposed"},
+		{name: "swapped norms", bundle: "released-ops", spoil: swap("dit.blocks.2.msa.norm_q.weight", "dit.blocks.2.msa.norm_k.weight"),
+			origin: verify.OfWeights, side: "golden", says: "it uses dit.blocks.2.msa.norm_k.weight in place of dit.blocks.2.msa.norm_q.weight"},
+		{name: "a dropped bias", bundle: "exact-ops", spoil: scale("dit.blocks.3.ada.mlp_in.1.bias", 0, 1, 0),
+			origin: verify.OfWeights, finding: "the same in every row: a bias"},
+		{name: "a scaled channel", bundle: "exact-ops", spoil: scale("dit.blocks.0.mlp.proj_in.weight", 5, 128, 1.01),
+			origin: verify.OfWeights, finding: "is in channel 5: one row of a weight"},
+		{name: "a weight that is no number", bundle: "exact-ops", spoil: change("vae.encoder.blocks.0.ffn_proj.weight", 64*7+1, func(float32) float32 { return nan }),
+			origin: verify.OfWeights, finding: "vae.encoder.blocks.0.ffn_proj.weight is NaN at [7 1]"},
+		{name: "rounded timesteps", bundle: "exact-layers", engine: &engineFaults[0].fault,
+			origin: verify.OfEngine, side: "candidate", says: "the timestep is rounded to bfloat16"},
+		{name: "pinned rows that keep their time", bundle: "exact-ops", engine: &engineFaults[2].fault,
+			origin: verify.OfEngine, side: "candidate", says: "pinned rows have the schedule's time, not 0"},
+		{name: "exchanged branches", bundle: "exact-layers", engine: &engineFaults[3].fault,
+			origin: verify.OfEngine, side: "candidate", says: "the conditional and the unconditional branch change places"},
+		{name: "other latents", bundle: "exact-layers", engine: &engineFaults[6].fault,
+			origin: verify.OfEngine, finding: "Of 4 rows only 0 differ"},
+		{name: "a missing rounding", bundle: "released-ops", engine: &engineFaults[9].fault,
+			origin: verify.OfEngine, finding: "another type, f32"},
+		{name: "another shape", bundle: "exact-ops", engine: &engineFaults[10].fault,
+			origin: verify.Unknown, finding: "its shape is not the golden's"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			m := tiny(t)
+			if tt.spoil != nil {
+				tt.spoil(t, m)
+			}
+			var wrap func(generate.Engine) generate.Engine
+			if tt.engine != nil {
+				wrap = func(e generate.Engine) generate.Engine {
+					own := *tt.engine
+					own.Engine = e
+					return &own
+				}
+			}
+			r := m.run(t, tt.bundle, wrap, reference.Options{Workers: 1})
+			if r.Divergence == nil || r.Divergence.Diagnosis == nil {
+				t.Fatalf("no diagnosis: %s", r.Reason)
+			}
+			d := r.Divergence.Diagnosis
+			if d.Origin != tt.origin || !strings.Contains(d.Finding, tt.finding) {
+				t.Errorf("origin %s, want %s: %s", d.Origin, tt.origin, d.Finding)
+			}
+			if len(d.Matches) == 0 != (tt.says == "") || tt.says != "" && (d.Matches[0].Says != tt.says || d.Matches[0].Side != tt.side) {
+				t.Errorf("want that the %s matches if %s; got\n%s", tt.side, tt.says, strings.Join(d.MatchLines(), "\n"))
+			}
+			if d.Origin != verify.Unknown && len(d.Do) == 0 {
+				t.Error("does not say what to do")
+			}
+		})
+	}
+}
+
+// TestGoldenSideIsWrong has a golden whose value does not follow from its inputs.
+func TestGoldenSideIsWrong(t *testing.T) {
+	const tap = "b00/s01/cond/dit.blocks.1.mlp.in"
+	b := derive(t, "exact-ops", all, func(_ *golden.Info, views map[string]tensor.View) {
+		negate(views[tap].Data)
+	})
+	r := tiny(t).against(t, b, "wrong", nil, reference.Options{})
+	d := r.Divergence.Diagnosis
+	if r.Divergence.Name != tap || d.Origin != verify.OfGolden || !strings.Contains(d.Do[0], "Record the bundle again") {
+		t.Errorf("%s, %+v", r.Divergence.Name, d)
+	}
+}
