@@ -25,7 +25,7 @@ func ordinal(v float64, t dtype.Type) int64 {
 	case dtype.F16:
 		return fold(int64(dtype.Float32ToF16(float32(v))), 0x8000)
 	case dtype.BF16:
-		return fold(int64(dtype.Float32ToBF16(float32(v))), 0x8000)
+		return ordinalBF16(v)
 	case dtype.F64:
 		b := math.Float64bits(v)
 		if b>>63 != 0 {
@@ -33,7 +33,20 @@ func ordinal(v float64, t dtype.Type) int64 {
 		}
 		return int64(b)
 	}
-	return fold(int64(math.Float32bits(float32(v))), 1<<31)
+	return ordinal32(float32(v))
+}
+
+// ordinal32 is ordinal for float32, without branches: signs are random.
+func ordinal32(v float32) int64 {
+	code := math.Float32bits(v)
+	negative := int64(int32(code) >> 31) // 0 or −1
+	return (int64(code&0x7fffffff) ^ negative) - negative
+}
+
+// magnitude is |d|, without branches.
+func magnitude(d int64) int64 {
+	negative := d >> 63
+	return (d ^ negative) - negative
 }
 
 func fold(code, sign int64) int64 {
@@ -41,6 +54,13 @@ func fold(code, sign int64) int64 {
 		return -(code &^ sign)
 	}
 	return code
+}
+
+// ordinalBF16 is ordinal for bfloat16, without branches.
+func ordinalBF16(v float64) int64 {
+	code := int64(dtype.Float32ToBF16(float32(v)))
+	negative := -(code >> 15)
+	return (code&0x7fff ^ negative) - negative
 }
 
 // Distance returns how many representable values of type t lie between a and e,
@@ -94,6 +114,23 @@ func (h *histogram) add(d int64) {
 	}
 	e := bits.Len64(uint64(d)) - 1 // at least 10
 	h.coarse[(e-10)*32+int(d>>(e-5)&31)]++
+}
+
+// zeros counts 0 n times.
+func (h *histogram) zeros(n int64) {
+	h.exact[0] += n
+	h.total += n
+}
+
+func (h *histogram) merge(other *histogram) {
+	for d, n := range other.exact {
+		h.exact[d] += n
+	}
+	for c, n := range other.coarse {
+		h.coarse[c] += n
+	}
+	h.total += other.total
+	h.max = max(h.max, other.max)
 }
 
 // percentile returns the smallest class that at least the share p of the counts

@@ -41,13 +41,26 @@ type magnitudeClass struct {
 // magnitudes are the running sums of a Profile's classes.
 type magnitudes [magnitudeClasses]magnitudeClass
 
-// add takes an element by its |e| and |a−e|, both finite.
-func (m *magnitudes) add(ref, abs float64) {
+// of returns the class of an |e|.
+func (m *magnitudes) of(ref float64) *magnitudeClass {
 	exponent := int(math.Float64bits(ref)>>52) - 1023
-	c := &m[min(max(exponent-leastExponent, 0)/2, magnitudeClasses-1)]
-	c.n++
+	return &m[min(max(exponent-leastExponent, 0)/2, magnitudeClasses-1)]
+}
+
+// add takes the error |a−e| of an element that was counted.
+func (c *magnitudeClass) add(abs float64) {
 	c.err2 += abs * abs
-	c.max = max(c.max, abs)
+	if abs > c.max {
+		c.max = abs
+	}
+}
+
+func (m *magnitudes) merge(other *magnitudes) {
+	for i, c := range other {
+		m[i].n += c.n
+		m[i].err2 += c.err2
+		m[i].max = max(m[i].max, c.max)
+	}
 }
 
 func (m *magnitudes) list() []Magnitude {

@@ -27,10 +27,11 @@ type Summary struct {
 	Differing int64 `json:"differing,omitempty"` // elements whose value in the reference's stored type is not the same (0 and −0 are)
 	ULP       ULP   `json:"ulp,omitzero"`
 
-	// Small counts the elements with |e| below the small-value domain's bound,
-	// SmallMax is the largest |a−e| among them.
-	Small    int64   `json:"small,omitempty"`
-	SmallMax float64 `json:"small_max,omitempty"`
+	// Small counts the elements with |e| below the bound of the small-value domain,
+	// SmallBelow; SmallMax is the largest |a−e| among them.
+	Small      int64   `json:"small,omitempty"`
+	SmallMax   float64 `json:"small_max,omitempty"`
+	SmallBelow float64 `json:"small_below"` // 2⁻¹⁰ for f16 and bf16, 2⁻²⁰ for f32 and f64
 
 	Outside Outside `json:"outside,omitzero"`
 	Column  Column  `json:"column,omitzero"`
