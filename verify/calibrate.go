@@ -37,6 +37,7 @@ func (s *session) calibrate(ctx context.Context) error {
 		}
 		s.judgeAgain(m, g)
 	}
+	s.judgeRatios(Free)
 	return nil
 }
 
@@ -125,7 +126,8 @@ func (g *growth) watches(tap string) bool {
 // run makes one run; the first, draw −1, is without errors.
 func (g *growth) run(ctx context.Context, draw int) error {
 	p := g.plan(g.mode, g.watches)
-	_, err := g.drive(ctx, p, &perturber{observer: observer{session: g.session, ctx: ctx, mode: g.mode}, growth: g, draw: draw}, p.stop)
+	tap := &perturber{observer: observer{session: g.session, ctx: ctx, mode: g.mode}, growth: g, draw: draw}
+	_, err := g.drive(ctx, g.engine, p, g.options.tap(tap), p.stop)
 	return err
 }
 

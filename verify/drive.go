@@ -16,18 +16,20 @@ func (s *session) run(ctx context.Context, m Mode) error {
 	if p.idle() {
 		return nil
 	}
-	results, err := s.drive(ctx, p, &observer{session: s, ctx: ctx, mode: m, plan: p}, s.keepIDs(p))
+	exact := s.startExact(ctx, p)
+	results, err := s.drive(ctx, s.engine, p, s.options.tap(&observer{session: s, ctx: ctx, mode: m, plan: p, exact: exact}), s.keepIDs(p))
+	err = errors.Join(err, exact.close())
 	if err == nil && m == Generation {
 		s.results = results
 	}
 	return err
 }
 
-// drive repeats as much of the bundle's run as the plan needs.
-func (s *session) drive(ctx context.Context, p *plan, tap generate.Forcing, onBlock func(int, [][]int32) error) ([]generate.Result, error) {
+// drive has an engine repeat as much of the bundle's run as the plan needs.
+func (s *session) drive(ctx context.Context, e generate.Engine, p *plan, tap generate.Tap, onBlock func(int, [][]int32) error) ([]generate.Result, error) {
 	o := s.settings(p.mode)
-	o.Tap, o.OnBlock = s.options.tap(tap), onBlock
-	results, err := generate.Run(ctx, &sparse{s.engine, s, p}, s.prompts(), o, generate.NoiseFunc(s.noise))
+	o.Tap, o.OnBlock = tap, onBlock
+	results, err := generate.Run(ctx, &sparse{e, s, p}, s.prompts(), o, generate.NoiseFunc(s.noise))
 	if errors.Is(err, errEnough) {
 		return nil, nil
 	}

@@ -106,7 +106,7 @@ func (s *session) operationFindings() []Finding {
 		}
 	}
 	for _, c := range s.inOrder() {
-		if !c.Failed() || c.phase > phaseIsolated || c.Mode != Isolated {
+		if !c.Failed() || c.phase > phaseRatio || c.Mode != Isolated {
 			continue
 		}
 		key := c.phase.String() + c.op.Path
@@ -170,7 +170,7 @@ func (s *session) report() *Report {
 	r := &Report{
 		Schema: Schema, Version: SchemaVersion,
 		Bundle: s.bundleID(), Engine: s.options.Engine, Artifact: s.options.Artifact,
-		Layers: s.layerRows(), Passes: s.passRows(), Logits: s.logits, Tokens: tokens, Profiles: s.profiles(),
+		Layers: s.layerRows(), Passes: s.passRows(), Logits: s.logits, Tokens: tokens, Profiles: s.profiles(), Ratios: s.ratioRows(),
 		Selection: s.options.Select.String(), Stopped: s.stopped,
 		Overrides: s.overrideUses(), Policy: s.ruleUses(), Coverage: s.coverageResult(), Comparisons: s.inOrder(),
 	}
@@ -236,6 +236,9 @@ func (s *session) notes(t Tokens) []string {
 	}
 	if len(s.info.Floors) == 0 && s.contract == generate.Released {
 		notes = append(notes, "uncalibrated: the bundle holds no floors")
+	}
+	if s.options.Exact == nil {
+		notes = append(notes, "no ratios: no exact reference was given; errors are compared with the golden alone")
 	}
 	if n := s.countGrown(); n > 0 {
 		notes = append(notes, fmt.Sprintf("judged by what this model makes of rounding, %s: errors of the size that its operations make by themselves grow to a rel-L2 of %s", plural(n, "output"), short(s.grown)))

@@ -51,6 +51,7 @@ func (s *session) compareAll(ctx context.Context) error {
 			if err := s.calibrateChains(ctx); err != nil {
 				return s.because(ctx, measuring, err)
 			}
+			s.judgeRatios(Isolated)
 		}
 		if err := s.failFast(ctx, m); err != nil {
 			return s.because(ctx, measuring, err)

@@ -56,6 +56,7 @@ type Rule struct {
 	band    func(Facts) metric.Band // for rules that judge elements one by one
 	limits  func(Facts, metric.Summary) []Check
 	logits  func(Facts, metric.Logits) []Check // for rules about distributions and tokens
+	ratio   func(Facts, metric.Ratio) []Check  // for rules about the errors of both sides
 }
 
 // A Check is one figure against its limit. Share is the part of the limit that

@@ -97,8 +97,8 @@ func quoted(names []string) string {
 	return strings.Join(parts, ", ")
 }
 
-// Rules lists every rule: of values, then of distributions and tokens.
-func Rules() []Rule { return append(append([]Rule(nil), Policy...), logitRules...) }
+// Rules lists every rule: of values, of ratios, then of distributions and tokens.
+func Rules() []Rule { return slices.Concat(Policy, ratioRules, logitRules) }
 
 func ruleNames() []string {
 	var names []string
@@ -114,6 +114,8 @@ func (r Rule) Metrics() []string {
 	switch f := (Facts{Kind: catalog.Product, Type: dtype.BF16}); {
 	case r.logits != nil:
 		checks = r.logits(f, metric.Logits{})
+	case r.ratio != nil:
+		checks = r.ratio(f, metric.Ratio{RMS: 1, Max: 1})
 	default:
 		checks = r.limits(f, metric.Summary{})
 	}
@@ -186,6 +188,9 @@ func (s *session) overrideUses() []OverrideUse {
 		for _, c := range s.comparisons {
 			if c.Rule == o.Rule {
 				u.add(c.base, c.Checks)
+			}
+			if c.judgedRatio() && c.Ratio.Rule == o.Rule {
+				u.add(c.Ratio.base, c.Ratio.Checks)
 			}
 		}
 		for _, d := range s.distributions {

@@ -3,6 +3,7 @@ package verify
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -112,7 +113,7 @@ func TestEveryRuleJudges(t *testing.T) {
 
 func TestEveryRuleIsDerived(t *testing.T) {
 	seen := map[string]bool{}
-	for _, r := range append(append([]Rule(nil), Policy...), logitRules...) {
+	for _, r := range slices.Concat(Policy, ratioRules, logitRules) {
 		if r.Name == "" || r.Formula == "" || r.Derivation == "" || seen[r.Name] {
 			t.Errorf("rule %q lacks its formula or derivation, or is there twice", r.Name)
 		}

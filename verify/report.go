@@ -51,6 +51,7 @@ type Report struct {
 	Logits    []LogitRow    `json:"logits,omitempty"`
 	Tokens    Tokens        `json:"tokens"`
 	Profiles  []Profile     `json:"profiles,omitempty"` // how errors are distributed over the elements
+	Ratios    []RatioRow    `json:"ratios,omitempty"`   // errors against exact values, the candidate's to the golden's
 	Policy    []RuleUse     `json:"policy"`
 	Overrides []OverrideUse `json:"overrides,omitempty"` // of the policy
 	Coverage  Coverage      `json:"coverage"`
@@ -129,6 +130,9 @@ type Comparison struct {
 	GrownMax   float64        `json:"grown_max,omitempty"` // likewise the largest error
 	Index      []int          `json:"index,omitempty"`     // of the largest error, or of the first NaN or Inf on one side
 	Summary    metric.Summary `json:"summary"`
+	// Ratio holds the errors of both sides against the exact value; nil where that
+	// is not known.
+	Ratio *Ratio `json:"ratio,omitempty"`
 
 	site  generate.Site
 	op    *catalog.Op
@@ -209,7 +213,7 @@ func (c *Comparison) Tightest() (worst Check, ok bool) {
 // than of names, logits or tokens.
 func (f Finding) OfComparisons() bool {
 	switch f.Phase {
-	case phaseStructure.String(), phaseMask.String(), phaseIsolated.String():
+	case phaseStructure.String(), phaseMask.String(), phaseIsolated.String(), phaseRatio.String():
 		return true
 	}
 	return f.Subject == outputsSubject || f.Subject == latentsSubject

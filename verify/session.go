@@ -24,6 +24,10 @@ type Options struct {
 	Name     string   // of the bundle, for the report
 	Engine   EngineID // for the report; the contract is filled in
 	Artifact Artifact // the weights that the engine uses
+	// Exact computes the weights that the golden was made from in float64, without
+	// roundings: the ratio verdicts need its values. It runs beside the engine and is
+	// left without a tap. nil: no ratios.
+	Exact generate.Engine
 	// Text decodes token ids; nil: texts are not compared.
 	Text func(ids []int32) string
 	// Progress is told how many of the golden's bytes were compared so far, of about
@@ -135,6 +139,9 @@ func newSession(e generate.Engine, b *golden.Bundle, o Options) (*session, error
 		return nil, fmt.Errorf("%s cannot be compared with: %w", o.Name, err)
 	}
 	s.partial, _ = e.(generate.Partial)
+	if err := s.checkExact(); err != nil {
+		return nil, fmt.Errorf("%s: %w", o.Name, err)
+	}
 	s.tabled = e.Model().Schedule != nil
 	s.options.Engine.Contract = s.contract.String()
 	s.activations, s.kernels = e.Model().Activations, e.Model().Kernels

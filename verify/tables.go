@@ -174,8 +174,9 @@ func (s *session) ruleUses() []RuleUse {
 			u = &RuleUse{Name: c.Rule}
 			uses[c.Rule] = u
 		}
-		u.add(c.Name, c.Checks, c.Failed())
+		u.add(c.Name, c.Checks, c.Failed() && c.phase != phaseRatio)
 	}
+	s.addRatios(uses)
 	for _, d := range s.distributions {
 		if uses[d.rule.Name] == nil {
 			uses[d.rule.Name] = &RuleUse{Name: d.rule.Name}
@@ -191,6 +192,19 @@ func (s *session) ruleUses() []RuleUse {
 		}
 	}
 	return list
+}
+
+// addRatios adds the rules for ratios, where values are judged.
+func (s *session) addRatios(uses map[string]*RuleUse) {
+	for _, c := range s.comparisons {
+		if !c.judgedRatio() {
+			continue
+		}
+		if uses[c.Ratio.Rule] == nil {
+			uses[c.Ratio.Rule] = &RuleUse{Name: c.Ratio.Rule}
+		}
+		uses[c.Ratio.Rule].add(c.Name, c.Ratio.Checks, failure(c.Ratio.Checks) != "")
+	}
 }
 
 func (u *RuleUse) add(name string, checks []Check, failed bool) {

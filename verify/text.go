@@ -33,6 +33,7 @@ func (r *Report) WriteText(w io.Writer, o TextOptions) error {
 	r.writeFindings(k)
 	r.writeLayers(k)
 	r.writePasses(k)
+	r.writeRatios(k)
 	r.writeWorst(k)
 	r.writePolicy(k, o.Everything)
 	r.writeOutcome(k)

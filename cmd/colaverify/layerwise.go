@@ -50,6 +50,7 @@ type request struct {
 	engine    string
 	contract  string // "": the bundle's
 
+	exact       string
 	activations string
 	extent      extent
 	policy      string // file of overrides; "": none
@@ -66,6 +67,8 @@ func setupLayerwise(set *pflag.FlagSet) func(context.Context, command.Streams, [
 	set.StringVar(&r.activations, "activations", generate.FloatActivations.String(), "`TYPE` of what int8 weights are multiplied by: float, or int8, each token quantised as it comes; rules of its own judge that")
 	r.extent.flags(set)
 	set.StringVar(&r.policy, "policy", "", "replace limits as this `FILE` says, which gives a reason for each; colaverify policy --template prints one")
+	set.StringVar(&r.exact, "exact", model.AutoExact, "`MODEL` whose float32 weights the golden was made from, a file or tiny: exact values are computed with them beside the run, and the candidate's error is held against the golden's own; "+
+		"auto: tiny for embedded bundles, else the artifact itself if it is float32 and not above 2^29 weights; none")
 	r.outputs.flags(set)
 	set.StringVar(&r.progress, "progress", "auto", "`MODE` of reports on stderr: auto (a bar on a terminal), bar, json (lines) or none")
 	return func(ctx context.Context, s command.Streams, args []string) error {
@@ -120,6 +123,14 @@ func (r request) verify(ctx context.Context, s command.Streams) (suite *verify.S
 	if err != nil {
 		return nil, err
 	}
+	exact, err := m.Model.Exact(ctx, r.exact, bundles)
+	if err != nil {
+		return nil, err
+	}
+	if exact != nil && exact != m.Model {
+		defer func() { err = errors.Join(err, exact.Close()) }()
+	}
+	m.Verifier.Exact = exact
 	suite, err = m.verify(ctx, bundles, bar.Update)
 	if suite != nil {
 		suite.Incompatible = append(incompatible, suite.Incompatible...)

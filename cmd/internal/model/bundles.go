@@ -15,7 +15,8 @@ import (
 
 // Bundle is an open golden bundle with the name that reports give it.
 type Bundle struct {
-	Name string
+	Name     string
+	Embedded bool // recorded from the embedded model
 	*golden.Bundle
 }
 
@@ -36,7 +37,7 @@ func OpenBundle(name string) (Bundle, error) {
 	if err != nil {
 		return Bundle{}, err
 	}
-	return Bundle{filepath.Base(filepath.Clean(name)), b}, nil
+	return Bundle{Name: filepath.Base(filepath.Clean(name)), Bundle: b}, nil
 }
 
 func openEmbedded(e golden.Embedded) (Bundle, error) {
@@ -44,7 +45,7 @@ func openEmbedded(e golden.Embedded) (Bundle, error) {
 	if err != nil {
 		return Bundle{}, fmt.Errorf("embedded bundle %s: %w", e.Name, err)
 	}
-	return Bundle{e.Name, b}, nil
+	return Bundle{e.Name, true, b}, nil
 }
 
 // EmbeddedBundles opens all bundles of the embedded model.

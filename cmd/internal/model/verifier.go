@@ -24,6 +24,8 @@ type Verifier struct {
 	build       Builder
 	activations generate.Activations
 	text        func([]int32) string
+	// Exact, if set before Run, computes the exact values; see Model.Exact.
+	Exact *Model
 }
 
 // Verifier returns one that computes the model by the engine of that name.
@@ -92,6 +94,12 @@ func (v *Verifier) Run(ctx context.Context, b Bundle, progress func(label string
 	o := v.Options
 	o.Name, o.Artifact, o.Text, o.Progress = b.Name, v.artifact, v.text, progress
 	o.Engine = verify.EngineID{Name: v.engine, Precision: "float32"}
+	if v.Exact != nil {
+		if o.Exact, err = v.Exact.exactEngine(); err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, o.Exact.Close()) }()
+	}
 	return verify.Run(ctx, engine, b.Bundle, o)
 }
 
