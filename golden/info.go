@@ -1,6 +1,6 @@
 // Package golden reads golden bundles: self-contained records of one run of the
 // public Python package, written by export.py, against which an implementation
-// is held operation by operation.
+// is held operation by operation. It writes them too, of runs of other engines.
 package golden
 
 import (
