@@ -63,16 +63,17 @@ type Launch struct {
 
 // Info describes a device.
 type Info struct {
-	Kind           string // "emulated" or "cuda"
-	Index          int
-	Name           string
-	Capability     string // "9.0"
-	Driver         string // version of CUDA that the driver supports: "12.9"; empty if there is none
-	Memory, Free   int64  // bytes; Free is what Alloc can still give, as far as is known
-	Processors     int    // streaming multiprocessors; OS threads on the emulated device
-	SharedPerBlock int    // bytes of shared memory that a block can ask for
-	L2             int64  // bytes of the second-level cache; 0: not known
-	Bandwidth      int64  // peak bytes per second of its memory; 0: not known
+	Kind           string `json:"kind"` // "emulated" or "cuda"
+	Index          int    `json:"index"`
+	Name           string `json:"name,omitempty"`
+	Capability     string `json:"capability,omitempty"`       // "9.0"
+	Driver         string `json:"driver,omitempty"`           // version of CUDA that the driver supports: "12.9"; empty if there is none
+	Memory         int64  `json:"memory,omitempty"`           // bytes
+	Free           int64  `json:"free,omitempty"`             // bytes that Alloc can still give; 0: not known
+	Processors     int    `json:"processors,omitempty"`       // streaming multiprocessors; OS threads on the emulated device
+	SharedPerBlock int    `json:"shared_per_block,omitempty"` // bytes of shared memory that a block can ask for
+	L2             int64  `json:"l2,omitempty"`               // bytes of the second-level cache; 0: not known
+	Bandwidth      int64  `json:"bandwidth,omitempty"`        // peak bytes per second of its memory; 0: not known
 }
 
 // Graph is a recorded sequence of launches and copies. It keeps the addresses and

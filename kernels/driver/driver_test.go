@@ -139,7 +139,7 @@ func TestStalePTX(t *testing.T) {
 	fake(t)
 	info, handle, err := describe(0)
 	devicetest.Must(t, err)
-	image, err := ptx.Image(9, 0)
+	image, err := ptx.Image("9.0")
 	devicetest.Must(t, err)
 	for _, c := range []struct{ name, image, text string }{
 		{"another parameter", strings.Replace(image, ".param .u32 probe_axpy_param_3\n", ".param .u32 probe_axpy_param_3,\n\t.param .u32 probe_axpy_param_4\n", 1), "stale PTX: kernel probe_axpy has other parameters"},

@@ -87,11 +87,7 @@ func Open(o Options) (device.Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	var major, minor int
-	if _, err := fmt.Sscanf(info.Capability, "%d.%d", &major, &minor); err != nil {
-		return nil, err
-	}
-	image, err := ptx.Image(major, minor)
+	image, err := ptx.Image(info.Capability)
 	if err != nil {
 		return nil, device.Unavailablef("CUDA device %d (%s): %v", o.Index, info.Name, err)
 	}

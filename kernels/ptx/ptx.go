@@ -15,14 +15,18 @@ var (
 	sm90a string // 9.0 only
 )
 
-// Image returns the PTX for a device of compute capability major.minor, or an
+// Image returns the PTX for a device of a compute capability, such as "9.0", or an
 // error if there is none.
-func Image(major, minor int) (string, error) {
+func Image(capability string) (string, error) {
+	var major, minor int
+	if _, err := fmt.Sscanf(capability, "%d.%d", &major, &minor); err != nil {
+		return "", fmt.Errorf("compute capability %q: %w", capability, err)
+	}
 	switch {
 	case major == 9 && minor == 0:
 		return sm90a, nil
 	case major >= 8:
 		return sm80, nil
 	}
-	return "", fmt.Errorf("compute capability %d.%d is too old: the kernels need 8.0 (asynchronous copies, bfloat16)", major, minor)
+	return "", fmt.Errorf("compute capability %s is too old: the kernels need 8.0 (asynchronous copies, bfloat16)", capability)
 }

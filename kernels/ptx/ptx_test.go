@@ -76,16 +76,15 @@ func number(text string) int {
 }
 
 func TestImage(t *testing.T) {
-	for _, c := range []struct {
-		major, minor int
-		target       string
-	}{{8, 0, "sm_80"}, {8, 9, "sm_80"}, {9, 0, "sm_90a"}, {10, 0, "sm_80"}, {12, 0, "sm_80"}} {
-		text, err := Image(c.major, c.minor)
-		if err != nil || !strings.Contains(text, "\n.target "+c.target+"\n") {
-			t.Errorf("%d.%d: no PTX for %s, %v", c.major, c.minor, c.target, err)
+	for capability, target := range map[string]string{"8.0": "sm_80", "8.9": "sm_80", "9.0": "sm_90a", "10.0": "sm_80", "12.0": "sm_80"} {
+		text, err := Image(capability)
+		if err != nil || !strings.Contains(text, "\n.target "+target+"\n") {
+			t.Errorf("%s: no PTX for %s, %v", capability, target, err)
 		}
 	}
-	if _, err := Image(7, 5); err == nil || !strings.Contains(err.Error(), "7.5 is too old") {
-		t.Errorf("7.5: %v", err)
+	for capability, part := range map[string]string{"7.5": "7.5 is too old", "": `capability ""`} {
+		if _, err := Image(capability); err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("%s: %v", capability, err)
+		}
 	}
 }

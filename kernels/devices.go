@@ -1,0 +1,47 @@
+package kernels
+
+import (
+	"fmt"
+
+	"colakit/kernels/device"
+	"colakit/kernels/driver"
+	"colakit/kernels/emulated"
+	"colakit/kernels/ptx"
+)
+
+// Listing is a device of this machine, or a kind of them, and why it cannot be used.
+type Listing struct {
+	device.Info
+	Problem string `json:"problem,omitempty"` // empty: usable
+}
+
+// Devices lists the emulated device and all CUDA devices; a kind of which there is
+// none has one entry that says why.
+func Devices() []Listing { return append([]Listing{emulatedListing()}, cudaListings()...) }
+
+func emulatedListing() Listing {
+	d, err := emulated.Open(emulated.Options{})
+	if err != nil {
+		return Listing{device.Info{Kind: "emulated"}, err.Error()}
+	}
+	defer d.Close()
+	return Listing{Info: d.Info()}
+}
+
+func cudaListings() []Listing {
+	infos, err := driver.List()
+	if err == nil && len(infos) == 0 {
+		err = fmt.Errorf("the driver finds no device")
+	}
+	if err != nil {
+		return []Listing{{device.Info{Kind: "cuda"}, err.Error()}}
+	}
+	all := make([]Listing, len(infos))
+	for i, info := range infos {
+		all[i].Info = info
+		if _, err := ptx.Image(info.Capability); err != nil {
+			all[i].Problem = err.Error()
+		}
+	}
+	return all
+}
