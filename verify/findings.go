@@ -171,6 +171,7 @@ func (s *session) report() *Report {
 		Schema: Schema, Version: SchemaVersion,
 		Bundle: s.bundleID(), Engine: s.options.Engine, Artifact: s.options.Artifact,
 		Layers: s.layerRows(), Passes: s.passRows(), Logits: s.logits, Tokens: tokens, Profiles: s.profiles(), Ratios: s.ratioRows(),
+		Guidance: s.guidance, Growth: s.growthRows(),
 		Selection: s.options.Select.String(), Stopped: s.stopped,
 		Overrides: s.overrideUses(), Policy: s.ruleUses(), Coverage: s.coverageResult(), Comparisons: s.inOrder(),
 	}
@@ -178,6 +179,9 @@ func (s *session) report() *Report {
 	r.Findings = s.findings(tokens, r.Coverage)
 	r.Divergence = s.diverged()
 	r.Notes = s.notes(tokens)
+	if n := unstableNote(r.Layers); n != "" {
+		r.Notes = append(r.Notes, n)
+	}
 	r.Verdict, r.Reason = r.conclude(s.undecided)
 	return r
 }
@@ -238,7 +242,7 @@ func (s *session) notes(t Tokens) []string {
 		notes = append(notes, "uncalibrated: the bundle holds no floors")
 	}
 	if s.options.Exact == nil {
-		notes = append(notes, "no ratios: no exact reference was given; errors are compared with the golden alone")
+		notes = append(notes, "no ratios: no exact reference was given")
 	}
 	if n := s.countGrown(); n > 0 {
 		notes = append(notes, fmt.Sprintf("judged by what this model makes of rounding, %s: errors of the size that its operations make by themselves grow to a rel-L2 of %s", plural(n, "output"), short(s.grown)))

@@ -106,6 +106,11 @@ func (o *observer) compare(site generate.Site, op *catalog.Op, got tensor.View, 
 		c.fail(phaseStructure, fmt.Sprintf("shape %v, the golden's is %v", got.Shape, tap.Shape))
 		return o.keep(c)
 	}
+	if o.mode == Free {
+		if err := o.watchGuidance(site, got, want); err != nil {
+			return err
+		}
+	}
 	rows := o.rows(site, op, tap.Shape)
 	got, part, err := rows.ofBoth(got, want)
 	if err != nil {

@@ -52,6 +52,8 @@ type Report struct {
 	Tokens    Tokens        `json:"tokens"`
 	Profiles  []Profile     `json:"profiles,omitempty"` // how errors are distributed over the elements
 	Ratios    []RatioRow    `json:"ratios,omitempty"`   // errors against exact values, the candidate's to the golden's
+	Guidance  []GuidanceRow `json:"guidance,omitempty"` // what it makes of errors, by step
+	Growth    []GrowthRow   `json:"growth,omitempty"`   // of errors, over steps and blocks
 	Policy    []RuleUse     `json:"policy"`
 	Overrides []OverrideUse `json:"overrides,omitempty"` // of the policy
 	Coverage  Coverage      `json:"coverage"`

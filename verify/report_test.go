@@ -36,16 +36,16 @@ func TestReportText(t *testing.T) {
 		lines    int // at most
 	}{
 		{"pass", verify.NewSuite(good), verify.TextOptions{Width: 120}, "PASS  exact-ops",
-			[]string{"By layer", "b01/uncond", "Worst tensors", "float32 product", "tokens: 36 of 36", "coverage: 1269 of 1269"}, 63},
+			[]string{"By layer", "Guidance, free-running", "b01/uncond", "Worst tensors", "float32 product", "tokens: 36 of 36", "coverage: 1269 of 1269"}, 70},
 		{"fail", verify.NewSuite(bad), verify.TextOptions{Width: 100}, "FAIL  exact-ops",
-			[]string{"operation  dit.blocks.2.msa.out", "uses       dit.blocks.2.msa.proj_out.weight [128, 128] f32", "this layer alone of 4", "explained by dit.blocks.2.msa.out", "What is wrong", "is read transposed"}, 105},
+			[]string{"operation  dit.blocks.2.msa.out", "uses       dit.blocks.2.msa.proj_out.weight [128, 128] f32", "this layer alone of 4", "explained by dit.blocks.2.msa.out", "What is wrong", "is read transposed"}, 110},
 		{"both", verify.NewSuite(good, bad), verify.TextOptions{Width: 100}, "FAIL  1 of 2 bundles passed",
-			[]string{"PASS  exact-ops", "Latents in generation", "First divergence"}, 105},
+			[]string{"PASS  exact-ops", "Latents in generation", "First divergence"}, 110},
 		{"two that pass", verify.NewSuite(good, good), verify.TextOptions{Width: 120}, "PASS  2 of 2 bundles passed",
-			[]string{"Tolerances used most"}, 60},
+			[]string{"Tolerances used most"}, 62},
 		{"everything", verify.NewSuite(good), verify.TextOptions{Width: 120, Everything: true}, "PASS  exact-ops",
 			[]string{"The partial sums of K products", "Every operation, over all passes", "dit.blocks.3.ada.mlp_out.gate"}, 1 << 20},
-		{"narrow", verify.NewSuite(bad), verify.TextOptions{Width: 60}, "FAIL  exact-ops", []string{"First divergence"}, 145},
+		{"narrow", verify.NewSuite(bad), verify.TextOptions{Width: 60}, "FAIL  exact-ops", []string{"First divergence"}, 150},
 		{"whole", verify.NewSuite(good, bad), verify.TextOptions{Width: 60, Whole: true}, "FAIL  1 of 2 bundles passed",
 			[]string{"isolated: each operation is fed", "First divergence", "vae.decoder.", "  tap\n"}, 130},
 	}

@@ -111,6 +111,8 @@ type session struct {
 	normalised    map[string]*rowMoments // tap → of the rows that are normalised to it
 	references    [][]metric.Reference
 	logits        []LogitRow
+	branches      branches // of the step that the free-running mode is at
+	guidance      []GuidanceRow
 	distributions []distribution
 	grown         float64           // largest rel-L2 that the operations' own errors were measured to grow to
 	diagnosis     *Diagnosis        // of the earliest failure

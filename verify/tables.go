@@ -36,6 +36,8 @@ type LayerRow struct {
 	Attention Extent `json:"attention"` // free-running output of the attention branch
 	MLP       Extent `json:"mlp"`       // and of the MLP or FFN branch
 	Output    Extent `json:"output"`    // and of the model, outside the blocks
+	Gain      *Gain  `json:"gain,omitempty"`
+	State     string `json:"state,omitempty"` // WrongLayer, UnstableLayer or empty
 }
 
 // layerRows groups the comparisons by layer, in the order of a run.
@@ -62,8 +64,11 @@ func (s *session) layerRows() []LayerRow {
 			row.MLP.add(c)
 		}
 	}
+	gains := s.gains()
 	var list []LayerRow
 	for _, name := range names {
+		rows[name].Gain = gains[name]
+		rows[name].State = rows[name].state()
 		if rows[name].Isolated.Compared+rows[name].Output.Compared > 0 {
 			list = append(list, *rows[name])
 		}

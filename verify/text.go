@@ -33,12 +33,14 @@ func (r *Report) WriteText(w io.Writer, o TextOptions) error {
 	r.writeFindings(k)
 	r.writeLayers(k)
 	r.writePasses(k)
+	r.writeGuidance(k)
 	r.writeRatios(k)
 	r.writeWorst(k)
 	r.writePolicy(k, o.Everything)
 	r.writeOutcome(k)
 	r.writeCoverage(k, o.Everything)
 	if o.Everything {
+		r.writeGrowth(k)
 		r.writeEverything(k)
 	}
 	return k.err

@@ -8,7 +8,7 @@ import (
 // writeLayers prints the table by layer.
 func (r *Report) writeLayers(k *ink) {
 	k.section("By layer: worst rel-L2 and share of a tolerance used; attn, mlp, output: free-running")
-	t := newWideTable("layer", ">isolated", ">used", "?", "?by", ">attn", ">used", ">mlp", ">used", ">output", ">used")
+	t := newWideTable("layer", ">isolated", ">used", "?", "?by", ">attn", ">used", ">mlp", ">used", ">output", ">used", "?>gain")
 	for _, row := range r.Layers {
 		name := row.Layer
 		if row.Isolated.Failed+row.Attention.Failed+row.MLP.Failed+row.Output.Failed > 0 {
@@ -20,7 +20,7 @@ func (r *Report) writeLayers(k *ink) {
 		for _, e := range []Extent{row.Attention, row.MLP, row.Output} {
 			cells = append(cells, k.extent(e)...)
 		}
-		t.row(cells...)
+		t.row(append(cells, k.gain(row))...)
 	}
 	t.write(k)
 }
