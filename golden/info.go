@@ -66,7 +66,7 @@ type Sample struct {
 	ID            any       `json:"id"`
 	Prompt        string    `json:"prompt"`
 	TokenIDs      []int32   `json:"token_ids"` // padded to a multiple of block_size·patch_size
-	Labels        []int     `json:"labels"`    // 1 prompt, 3 padding; one per token
+	Labels        []int     `json:"labels"`    // PromptLabel or PaddingLabel; one per token
 	PromptLatents int       `json:"prompt_latents"`
 	PrefixLatents int       `json:"prefix_latents"`
 	PinnedRows    int       `json:"pinned_rows"` // of the first block
@@ -75,6 +75,12 @@ type Sample struct {
 	Blocks        [][]int32 `json:"blocks"`
 	Text          string    `json:"text"`
 }
+
+// The labels of a sample's tokens.
+const (
+	PromptLabel  = 1
+	PaddingLabel = 3 // of what only fills up the last block
+)
 
 // Tap describes one recorded value.
 type Tap struct {

@@ -89,16 +89,13 @@ func (s *session) prompts() []generate.Prompt {
 	prompts := make([]generate.Prompt, len(s.info.Samples))
 	for i, sample := range s.info.Samples {
 		n := 0
-		for n < len(sample.Labels) && sample.Labels[n] != padding {
+		for n < len(sample.Labels) && sample.Labels[n] != golden.PaddingLabel {
 			n++
 		}
 		prompts[i] = generate.Prompt{Name: fmt.Sprintf("%s: sample %d", s.options.Name, i), Tokens: sample.TokenIDs[:n]}
 	}
 	return prompts
 }
-
-// padding is the label of tokens that only fill up a prompt's last block.
-const padding = 3
 
 // noise reads the golden's starting latents.
 func (s *session) noise(sample, block int, dst []float32) error {
