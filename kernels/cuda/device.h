@@ -7,6 +7,7 @@
 //   extern "C" __global__ void __launch_bounds__(N) name(parameters), followed by KERNEL(name);
 //   N is a literal; parameters are pointers, int, unsigned, long long, unsigned long long or float: nothing over
 //   8 bytes.  Dynamic shared memory by DYNAMIC_SHARED(T, name), once in a kernel.
+//   A family may share parameters as a macro NAME_PARAMETERS on one logical line (see macros.go).
 //   cp.async, ldmatrix and mma by the macros below.  No system header, no function of libm but fmaf, fmaxf, fminf,
 //   fabsf, sqrtf, rsqrtf, floorf, rintf and the approximations exp2_approx, log2_approx, __expf, __logf, __fdividef.
 //   No build contracts a*b+c: write fmaf where fusion is wanted, and nowhere else, so that CPU and GPU agree but for
@@ -30,10 +31,11 @@ static __device__ __forceinline__ float log2_approx(float x) { float r; asm("lg2
 #include "tensorcore_device.h"
 #endif
 
-#if defined(__clang__)
+// UNROLL and ROLLED before a loop: write out all of its rounds, or none.
+#if defined(__clang__) || !defined(CUDA_EMULATED)
 #define UNROLL _Pragma("unroll")
-#elif defined(CUDA_EMULATED)
-#define UNROLL
+#define ROLLED _Pragma("unroll 1")
 #else
-#define UNROLL _Pragma("unroll")
+#define UNROLL
+#define ROLLED
 #endif

@@ -79,13 +79,17 @@ func Parse(sources fs.FS) ([]Kernel, error) {
 	if err != nil {
 		return nil, err
 	}
+	defined, err := macros(sources)
+	if err != nil {
+		return nil, err
+	}
 	var all []Kernel
 	for _, file := range files {
 		text, err := fs.ReadFile(sources, file)
 		if err != nil {
 			return nil, err
 		}
-		kernels, err := parseFile(file, string(text))
+		kernels, err := parseFile(file, string(text), defined)
 		if err != nil {
 			return nil, err
 		}
@@ -109,7 +113,7 @@ var (
 
 // parseFile reads the declarations of one file and checks that each of them is
 // followed by its KERNEL line.
-func parseFile(file, text string) ([]Kernel, error) {
+func parseFile(file, text string, defined map[string]string) ([]Kernel, error) {
 	text = comment.ReplaceAllStringFunc(text, blank)
 	named := map[string]bool{}
 	for _, m := range registered.FindAllStringSubmatch(text, -1) {
@@ -118,7 +122,7 @@ func parseFile(file, text string) ([]Kernel, error) {
 	var kernels []Kernel
 	for _, at := range global.FindAllStringIndex(text, -1) {
 		line := 1 + strings.Count(text[:at[0]], "\n")
-		k, err := parseDeclaration(text[at[0]:])
+		k, err := parseDeclaration(text[at[0]:], defined)
 		if err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", file, line, err)
 		}
@@ -134,7 +138,7 @@ func parseFile(file, text string) ([]Kernel, error) {
 // blank keeps the line numbers behind a comment.
 func blank(comment string) string { return " " + strings.Repeat("\n", strings.Count(comment, "\n")) }
 
-func parseDeclaration(text string) (Kernel, error) {
+func parseDeclaration(text string, defined map[string]string) (Kernel, error) {
 	m := declaration.FindStringSubmatch(text)
 	if m == nil {
 		return Kernel{}, fmt.Errorf(`a kernel is declared as: extern "C" __global__ void __launch_bounds__(N) name(parameters)`)
@@ -144,7 +148,7 @@ func parseDeclaration(text string) (Kernel, error) {
 		return Kernel{}, err
 	}
 	k := Kernel{Name: m[2], MaxThreads: threads}
-	for _, p := range strings.Split(m[3], ",") {
+	for _, p := range strings.Split(expand(m[3], defined), ",") {
 		parameter, err := parseParameter(p)
 		if err != nil {
 			return Kernel{}, fmt.Errorf("kernel %s: %w", k.Name, err)

@@ -46,6 +46,8 @@ func TestParse(t *testing.T) {
 		{"all types", start + "k(const float *__restrict__ a, const int n, unsigned long long u, unsigned v, long long w, float f) {}\nKERNEL(k);", "pointer int32 uint64 uint32 int64 float32", ""},
 		{"over several lines", "\n" + start + "\n  k(void *a,\n    size_t n)\n{}\nKERNEL(k);", "pointer uint64", ""},
 		{"comments are not read", "// " + start + "x(double d)\n/* " + start + "y(double d) */\n" + start + "k(int n) {}\nKERNEL(k);", "int32", ""},
+		{"a shared list", "#define A_PARAMETERS int n, \\\n  B_PARAMETERS\n#define B_PARAMETERS float *x, float y\n" + start + "k(void *p, A_PARAMETERS) {}\nKERNEL(k);", "pointer int32 pointer float32", ""},
+		{"an unknown list", start + "k(A_PARAMETERS) {}\nKERNEL(k);", "", "A_PARAMETERS"},
 		{"no launch bounds", `extern "C" __global__ void k(int n) {}`, "", "a.cu:1: a kernel is declared as"},
 		{"bounds are no literal", `extern "C" __global__ void __launch_bounds__(N) k(int n) {}`, "", "a kernel is declared as"},
 		{"a type over 8 bytes", "\n" + start + "k(float4 v) {}\nKERNEL(k);", "", "a.cu:2: kernel k: parameter v has type float4"},
