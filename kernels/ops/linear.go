@@ -1,0 +1,227 @@
+package ops
+
+import (
+	"fmt"
+
+	"colakit/kernels/device"
+	"colakit/kernels/layout"
+)
+
+// Activation is a function of one element, but for SwiGLU, which takes pairs.
+type Activation int32
+
+// The activations, numbered as in kernels/cuda/arithmetic.h.
+const (
+	Identity Activation = iota
+	GELUTanh            // ½·x·(1 + tanh(√(2/π)·(x + 0.044715·x³)))
+	GELU                // ½·x·(1 + erf(x/√2))
+	SiLU                // x/(1 + e^−x)
+	SwiGLU              // a·SiLU(g) for the outputs [a | g] of a layer
+)
+
+// Table is a modulation: row r of a pass reads line Line[r] of Lines.
+type Table struct {
+	Lines Matrix
+	Line  Vector // I32; none: row r reads line r. Lines out of range are not noticed.
+}
+
+func (t Table) none() bool { return t.Lines.none() }
+
+// check checks a table of cols columns for rows rows.
+func (t Table) check(c *checker, name string, rows, cols int) {
+	if t.none() {
+		return
+	}
+	c.matrix(name, t.Lines, t.Lines.Rows, cols)
+	c.optionalVector(name+"'s lines", t.Line, I32, rows)
+	c.require(!t.Line.none() || t.Lines.Rows >= rows, "%s: %d lines for %d rows", name, t.Lines.Rows, rows)
+}
+
+// Epilogue is what follows the product of a linear layer, in the order of its
+// fields; the zero Epilogue is nothing. Round is the type of the layer's output, to
+// which it is rounded after the bias and again after the clip and the activation.
+// The product with the gate is rounded to the wider of Round and the gate's type, the
+// sum with the residual to the wider of that and the residual's.
+type Epilogue struct {
+	Round      Type
+	Clip       float32 // outputs are clamped to ±Clip; 0: not
+	Activation Activation
+	Gate       Table  // [lines, outputs]
+	Residual   Matrix // [M, outputs]; may be the destination
+}
+
+// Linear is a linear layer on the device.
+type Linear struct {
+	In, Out int // columns of the input and the output: under SwiGLU half the rows of W
+
+	kind   weightKind
+	typ    Type // of 16-bit operands
+	pairs  bool // rows in pairs, for SwiGLU
+	w      Vector
+	scale  Vector // of int8 weights
+	bias   Vector // F32
+	panels int
+	tiles  int
+	group  int // tiles that share a scale; 0: the whole row
+}
+
+type weightKind uint8
+
+const (
+	tiled16  weightKind = iota + 1
+	tiled8              // int8 weights, 16-bit or int8 activations
+	straight            // not tiled, fp32 products
+)
+
+// Linear computes y = epilogue(x·Wᵀ + b) for x [M, In] and y [M, Out]. x has the
+// 16-bit type of the weights; for int8 weights it is 16-bit of either type, or I8
+// with the scales of its rows in xScale; for weights as they are, any floating type.
+// y may be x's buffer nowhere.
+func (o *Ops) Linear(y, x Matrix, xScale Vector, l *Linear, e Epilogue) error {
+	if err := l.check(y, x, xScale, e); err != nil || y.Rows == 0 {
+		return err
+	}
+	if l.kind == straight {
+		return o.plainLinear(y, x, l, e)
+	}
+	return o.tiledLinear(y, x, xScale, l, e)
+}
+
+func (l *Linear) check(y, x Matrix, xScale Vector, e Epilogue) error {
+	c := &checker{op: "linear layer"}
+	c.require(l.kind != 0, "the layer has no weights")
+	c.shape("x", x, y.Rows, l.In)
+	c.matrix("y", y, y.Rows, l.Out)
+	c.require(e.Round.float(), "rounding to %v", e.Round)
+	c.require(e.Activation >= Identity && e.Activation <= SwiGLU, "activation %d", e.Activation)
+	c.require((e.Activation == SwiGLU) == l.pairs, "SwiGLU is for weights in pairs, and only SwiGLU")
+	e.Gate.check(c, "gate", y.Rows, l.Out)
+	c.optional("residual", e.Residual, y.Rows, l.Out)
+	switch l.kind {
+	case tiled16:
+		c.require(x.Type == l.typ, "x is %v, the weights are %v", x.Type, l.typ)
+	case tiled8:
+		c.require(x.Type.narrow() || x.Type == I8, "x of type %v", x.Type)
+		if x.Type == I8 {
+			c.vector("x's scales", xScale, F32, y.Rows)
+		}
+	default:
+		c.require(x.Type.float(), "x of type %v", x.Type)
+	}
+	return c.err
+}
+
+func (o *Ops) plainLinear(y, x Matrix, l *Linear, e Epilogue) error {
+	const tile, rowsAtOnce = 16, 16 * maxGridY
+	for from := 0; from < y.Rows; from += rowsAtOnce {
+		to := min(from+rowsAtOnce, y.Rows)
+		dst, src := y.Slice(from, to), x.Slice(from, to)
+		shape := device.Launch{Grid: device.D(ceil(l.Out, tile), ceil(to-from, tile)), Block: device.D(tile, tile)}
+		args := []any{src, src.Type, src.Stride, l.w, l.w.Type, to - from, l.Out, l.In}
+		if err := o.launch("gemm_f32", shape, append(args, e.args(l, dst, from, to)...)...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// args are EPILOGUE_PARAMETERS for the rows from…to of a layer's output.
+func (e Epilogue) args(l *Linear, y Matrix, from, to int) []any {
+	gate, residual := e.Gate, e.Residual
+	line := device.Pointer(0)
+	switch {
+	case gate.none():
+	case gate.Line.none():
+		gate.Lines = gate.Lines.Slice(from, to)
+	default:
+		line = gate.Line.pointer() + device.Pointer(4*from)
+	}
+	if !residual.none() {
+		residual = residual.Slice(from, to)
+	}
+	return []any{
+		l.bias, e.Activation, e.Clip, e.Round, gate.Lines, gate.Lines.Type, line, gate.Lines.Stride,
+		residual, residual.Type, residual.Stride, y, y.Type, y.Stride,
+	}
+}
+
+// plan is how the product of a tiled layer is cut: into parts of the columns, which
+// follow from the layer alone, and into launches of few rows.
+type plan struct {
+	blocks int // of panels
+	parts  int
+	split  int // tiles of a part
+	tokens int // rows of a block: 8, 16, 32, 64
+	rows   int // of a launch
+}
+
+const (
+	panelsOfBlock = 4
+	rowsOfBlock   = panelsOfBlock * layout.PanelRows
+	// wantedBlocks fill a GPU of 132 multiprocessors twice.
+	wantedBlocks = 264
+	// minSplit tiles of a part are worth a partial sum.
+	minSplit = 16
+	// windowBytes of the rows of x are in shared memory at a time; with padding and
+	// twice, 1152 bytes a row.
+	sharedOfRow = 1152
+)
+
+func (o *Ops) plan(l *Linear, rows int) plan {
+	p := plan{blocks: ceil(l.panels, panelsOfBlock), tokens: 64}
+	p.parts = max(1, min(ceil(wantedBlocks, p.blocks), l.tiles/minSplit))
+	p.split = ceil(l.tiles, p.parts)
+	p.parts = ceil(l.tiles, p.split)
+	for _, n := range []int{32, 16, 8} {
+		if rows <= n {
+			p.tokens = n
+		}
+	}
+	room := counters / p.blocks
+	if p.parts > 1 {
+		room = min(room, int(o.part.Bytes/int64(4*p.parts*p.blocks*rowsOfBlock*p.tokens)))
+	}
+	p.rows = p.tokens * min(max(room, 1), maxGridY)
+	return p
+}
+
+func (o *Ops) tiledLinear(y, x Matrix, xScale Vector, l *Linear, e Epilogue) error {
+	p := o.plan(l, y.Rows)
+	if need := int64(4*p.parts*p.blocks*rowsOfBlock) * int64(p.tokens); p.parts > 1 && need > o.part.Bytes {
+		return device.Argumentf("linear layer: a workspace of %d bytes, the layer needs %d", o.part.Bytes, need)
+	}
+	if p.blocks > counters {
+		return device.Argumentf("linear layer: %d rows of weights, at most %d", l.panels*layout.PanelRows, counters*rowsOfBlock)
+	}
+	name := l.kernel(x.Type, p.tokens)
+	for from := 0; from < y.Rows; from += p.rows {
+		to := min(from+p.rows, y.Rows)
+		dst, src, scale := y.Slice(from, to), x.Slice(from, to), xScale
+		scale.Offset += int64(4 * from)
+		shape := device.Launch{
+			Grid:  device.D(p.blocks, p.parts, ceil(to-from, p.tokens)),
+			Block: device.D(threads), Shared: sharedOfRow * p.tokens,
+		}
+		args := []any{
+			src, src.Stride, to - from, l.In, l.w, l.panels, l.tiles, p.split, l.Out,
+			l.scale, l.scale.Type, l.group, scale, o.part, o.done,
+		}
+		if err := o.launch(name, shape, append(args, e.args(l, dst, from, to)...)...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// kernel names the kernel for activations of type x.
+func (l *Linear) kernel(x Type, tokens int) string {
+	switch {
+	case l.kind == tiled16:
+		return fmt.Sprintf("gemm_%v_n%d", x, tokens)
+	case x != I8:
+		return fmt.Sprintf("gemm_w8_%v_n%d", x, tokens)
+	case l.group == 0:
+		return fmt.Sprintf("gemm_s8_n%d", tokens)
+	}
+	return fmt.Sprintf("gemm_s8_groups_n%d", tokens)
+}
