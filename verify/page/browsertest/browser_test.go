@@ -109,12 +109,14 @@ func watch(t *testing.T, ctx context.Context, address string) *complaints {
 	return c
 }
 
-// screen sets width and colour scheme.
+// screen sets width and colour scheme: "light", "dark", or "print" for paper.
 func screen(width int64, scheme string) chromedp.Action[chromedp.Void] {
+	media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}
+	if scheme == "print" {
+		media = emulation.SetEmulatedMediaParams{Media: scheme}
+	}
 	colours := func(ctx context.Context, t *chromedp.Target) error {
-		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
-		})
+		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, media)
 		return err
 	}
 	return chromedp.Steps(chromedp.EmulateViewport(width, 800), chromedp.Func(colours))

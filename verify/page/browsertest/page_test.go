@@ -197,7 +197,7 @@ func TestScreenshots(t *testing.T) {
 	}
 	ctx := open(t)
 	for _, width := range []int64{360, 1280} {
-		for _, scheme := range []string{"light", "dark"} {
+		for _, scheme := range []string{"light", "dark", "print"} {
 			do(t, ctx, screen(width, scheme), chromedp.Navigate(at))
 			png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
 			if err != nil {
