@@ -14,7 +14,7 @@ var header = []string{
 	"bundle", "mode", "pass", "block", "step", "section", "layer", "op", "tap", "kind",
 	"elements", "rel_l2", "sqnr_db", "cosine", "bias", "rms", "max_abs", "max_abs_at", "got", "want",
 	"differing", "ulp_p50", "ulp_p99", "ulp_p999", "ulp_max", "small_max", "nan_or_inf_mismatch",
-	"rule", "metric", "value", "limit", "share", "verdict", "problem", "explained_by",
+	"r_rms", "r_max", "ratio_verdict", "rule", "metric", "value", "limit", "share", "verdict", "problem", "explained_by",
 }
 
 // CSV writes a row for each comparison of a suite, under a row of column names.
@@ -40,7 +40,7 @@ func record(r *verify.Report, c *verify.Comparison) []string {
 	row := append([]string{text(r.Bundle.Name), string(c.Mode)}, placed(c)...)
 	row = append(row, text(c.Name), c.Kind)
 	row = append(row, measured(c)...)
-	row = append(row, text(c.Rule))
+	row = append(append(row, ratio(c)...), text(c.Rule))
 	row = append(row, judged(c)...)
 	return append(row, Verdict(c), text(c.Problem+c.Open), text(r.ExplainedBy(c)))
 }
@@ -80,6 +80,14 @@ func measured(c *verify.Comparison) []string {
 		number(x.Value), count(x.At), number(x.Got), number(x.Want),
 		count(s.Differing), count(u.P50), count(u.P99), count(u.P999), count(u.Max), number(s.SmallMax), count(s.Mask.Mismatch),
 	}
+}
+
+// ratio returns r_rms, r_max and ratio_verdict.
+func ratio(c *verify.Comparison) []string {
+	if c.Ratio == nil {
+		return make([]string, 3)
+	}
+	return []string{number(c.Ratio.RMS), number(c.Ratio.Max), string(c.Ratio.Verdict)}
 }
 
 // judged returns the check that used most of its limit, and its share.

@@ -19,6 +19,7 @@ type row struct {
 	ULPKey           int64
 	Figure, Problem  string
 	Why              string // explained by
+	Ratio            string // to the golden's own error
 }
 
 // rowsShown bounds the verdict tables of a page, all bundles together.
@@ -48,6 +49,9 @@ func rowOf(r *verify.Report, c *verify.Comparison) row {
 		v.Verdict, v.Class, v.Problem = "open", "tie", c.Open
 	case c.Rule == "":
 		v.Verdict, v.Class, v.Used = "shown", "shown", ""
+	}
+	if c.Ratio != nil {
+		v.Ratio = fmt.Sprintf("R_rms %s, %s", verify.FigureText(c.Ratio.RMS), c.Ratio.Verdict)
 	}
 	if check, ok := c.Tightest(); ok {
 		v.Figure = fmt.Sprintf("%s %s of %s", check.Metric, verify.FigureText(check.Value), verify.FigureText(check.Limit))

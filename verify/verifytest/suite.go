@@ -8,6 +8,7 @@ import (
 
 	"colakit/verify"
 	"colakit/verify/metric"
+	"colakit/verify/operation"
 )
 
 // Hostile is the name of a bundle that no page may run, and no table may evaluate.
@@ -91,6 +92,10 @@ func divergence(s Shape) *verify.Divergence {
 			fmt.Sprintf("this layer alone of %d, in %d of %d passes: its weights, or the tensors that were mapped to it", s.Layers, s.Steps, s.Steps*s.Blocks),
 			"only in the conditional branch: the cache, or the positions behind it", "only from block 1 on: the cache",
 		},
+		Diagnosis: &verify.Diagnosis{
+			Origin: "weights", Finding: "The engine is right: the artifact's weights are not the golden's.", Candidate: 1e-7, Golden: 0.5, Tried: 12, LeftOut: 1,
+			Matches: []verify.Hypothesis{{Alternative: operation.Alternative{Name: "transposed", Topic: "mapping", Says: "<u>" + module + ".weight</u> is read transposed", Part: op}, Side: "golden", RelL2: 2e-7, Apart: 0.5}},
+		},
 	}
 }
 
@@ -123,6 +128,11 @@ func base(name string, s Shape) *verify.Report {
 	}
 	for _, m := range []verify.Mode{verify.Isolated, verify.Free, verify.Generation} {
 		r.Comparisons = append(r.Comparisons, run(m, s)...)
+	}
+	r.Comparisons[0].Ratio = &verify.Ratio{Ratio: metric.Ratio{N: 256, Golden: 1e-3, Candidate: 1.02e-3, Exact: 1, RMS: 1.02, Max: 1.5}, Verdict: verify.SameError, Rule: "ratio of errors"}
+	r.Ratios = []verify.RatioRow{
+		{Mode: verify.Isolated, Rule: "ratio of errors", Compared: 40, Better: 2, Least: 0.8, Median: 1, Most: 1.05, Max: 1.5, Lowest: "encode/vae.latents", Highest: r.Comparisons[0].Name},
+		{Mode: verify.Isolated, Why: "the golden is <exact>", Compared: 4, Worse: 1, Least: 1, Median: 2, Most: math.MaxFloat64, Max: math.MaxFloat64, Lowest: "encode/vae.latents", Highest: "encode/vae.latents"},
 	}
 	return r
 }
