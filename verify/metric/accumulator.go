@@ -17,13 +17,17 @@ type accumulator struct {
 	sum   Summary
 
 	sums  sums
+	diffs [chunk]float64 // a−e of the elements at hand
 	ulps  histogram
 	sizes magnitudes
 	cols  []column
 }
 
 // sums are those that cosine, rel-L2 and bias are made of.
-type sums struct{ err2, ref2, got2, dot, diff float64 } // Σ(a−e)², Σe², Σa², Σa·e, Σ(a−e)
+type sums struct {
+	err2, ref2, got2, dot, diff float64 // Σ(a−e)², Σe², Σa², Σa·e, Σ(a−e)
+	differ                      bool    // some a ≠ e
+}
 
 func (s *sums) add(t sums) {
 	s.err2 += t.err2
@@ -46,107 +50,147 @@ func newAccumulator(columns int, at int64, o Options) *accumulator {
 	return acc
 }
 
-// add takes the next elements of both sides; the slices have equal lengths and may
-// be the same.
+// add takes the next elements of both sides, at most chunk; the slices have equal
+// lengths and may be the same.
 func (acc *accumulator) add(got, want []float64) {
 	if len(want) == 0 {
 		return
 	}
-	s, ok := sumsOf(got, want)
-	if !ok {
+	var s sums
+	if &got[0] == &want[0] {
+		s = sumsOfEqual(want)
+	} else {
+		s = acc.subtract(got, want)
+	}
+	if !finite(s.ref2 + s.got2 + s.err2) { // one of them is not, or its square is not
 		acc.addBroken(got, want)
 		return
 	}
+	acc.addFinite(got, want, s)
+}
+
+// addFinite is add for finite elements and their sums.
+func (acc *accumulator) addFinite(got, want []float64, s sums) {
 	acc.sums.add(s)
 	acc.sum.N += int64(len(want))
 	acc.sum.Finite += int64(len(want))
 	if acc.sum.MaxAbs.At < 0 {
 		acc.sum.MaxAbs = Extreme{math.Abs(got[0] - want[0]), acc.at, got[0], want[0]}
 	}
-	acc.elements(got, want)
+	acc.weigh(want)
+	if s.differ {
+		acc.compare(got, want)
+	}
+	acc.at += int64(len(want))
+	acc.col = (acc.col + len(want)) % len(acc.cols)
 }
 
-// sumsOf returns the sums over some elements; ok is false where one of them is
-// not finite, or so large that its square is not.
-func sumsOf(got, want []float64) (s sums, ok bool) {
-	got = got[:len(want)]
+// subtract fills the differences and returns the sums.
+func (acc *accumulator) subtract(got, want []float64) (s sums) {
+	got, diffs := got[:len(want)], acc.diffs[:len(want)]
+	any := uint64(0) // bits of all differences
 	for i, e := range want {
 		a := got[i]
 		d := a - e
+		diffs[i] = d
+		any |= math.Float64bits(d)
 		s.err2 += d * d
 		s.ref2 += e * e
 		s.got2 += a * a
 		s.dot += a * e
 		s.diff += d
 	}
-	return s, finite(s.ref2 + s.got2 + s.err2)
+	s.differ = any<<1 != 0
+	return s
 }
 
-// elements looks at finite elements one by one.
-func (acc *accumulator) elements(got, want []float64) {
-	got = got[:len(want)]
-	col, cols, small, top := acc.col, acc.cols, acc.small, acc.sum.MaxRef
+// sumsOfEqual is subtract for two sides that are the same.
+func sumsOfEqual(want []float64) (s sums) {
+	var r [4]float64
+	for ; len(want) >= 4; want = want[4:] {
+		r[0] += want[0] * want[0]
+		r[1] += want[1] * want[1]
+		r[2] += want[2] * want[2]
+		r[3] += want[3] * want[3]
+	}
+	for _, e := range want {
+		r[0] += e * e
+	}
+	s.ref2 = (r[0] + r[1]) + (r[2] + r[3])
+	s.dot, s.got2 = s.ref2, s.ref2
+	return s
+}
+
+// weigh sorts elements by the magnitude of the reference.
+func (acc *accumulator) weigh(want []float64) {
+	sizes, top, bound := &acc.sizes, uint64(0), math.Float64bits(acc.small)
 	for i, e := range want {
-		ref := math.Abs(e)
-		if ref > top {
-			top = ref
-		}
-		size := acc.sizes.of(ref)
-		size.n++
-		if a := got[i]; a != e {
-			size.add(math.Abs(a - e))
-			acc.differing(&cols[col], a, e, ref, acc.at+int64(i))
-		}
-		if ref < small {
+		bits := math.Float64bits(e) &^ (1 << 63) // in the order of |e|
+		top = max(top, bits)
+		sizes.counts[i&1][sizeOf(bits)]++
+		if bits < bound {
 			acc.sum.Small++
-			cols[col].small++
+			acc.cols[(acc.col+i)%len(acc.cols)].small++
 		}
+	}
+	acc.sum.MaxRef = max(acc.sum.MaxRef, math.Float64frombits(top))
+}
+
+// compare looks at the elements that differ, one by one. What a band of nothing
+// allows is known without looking.
+func (acc *accumulator) compare(got, want []float64) {
+	got, diffs := got[:len(want)], acc.diffs[:len(want)]
+	cols, small, unit := acc.cols, acc.small, acc.o.Unit
+	col, most, rtol := acc.col-1, acc.sum.MaxAbs.Value, acc.sum.Outside.LeastRtol
+	banded, unequal, differing := acc.o.Band != Band{}, int64(0), int64(0)
+	for i, d := range diffs {
 		if col++; col == len(cols) {
 			col = 0
 		}
-	}
-	acc.sum.MaxRef, acc.col = top, col
-	acc.at += int64(len(want))
-}
-
-// differing looks at an element that is not equal.
-func (acc *accumulator) differing(col *column, a, e, ref float64, at int64) {
-	d := a - e
-	abs := math.Abs(d)
-	col.diff += d
-	col.err2 += d * d
-	s := &acc.sum
-	if abs > s.MaxAbs.Value {
-		s.MaxAbs = Extreme{abs, at, a, e}
-	}
-	acc.outside(a, e, abs, ref, at)
-	distance := acc.distance(a, e)
-	if distance > 0 {
-		s.Differing++
-	}
-	switch {
-	case ref < acc.small:
-		if abs > s.SmallMax {
-			s.SmallMax = abs
+		if d == 0 {
+			continue
 		}
-	case distance > 0:
+		a, e, c := got[i], want[i], &cols[col]
+		unequal++
+		abs, ref, d2 := math.Abs(d), math.Abs(e), d*d
+		c.diff += d
+		c.err2 += d2
+		acc.sizes.add(math.Float64bits(ref), abs, d2)
+		if abs > most {
+			most = abs
+			acc.sum.MaxAbs = Extreme{abs, acc.at + int64(i), a, e}
+		}
+		switch {
+		case banded:
+			acc.outside(a, e, abs, ref, acc.at+int64(i))
+		case abs > rtol*ref:
+			rtol = abs / max(ref, math.SmallestNonzeroFloat64)
+			if acc.sum.Outside.Used.At < 0 {
+				acc.sum.Outside.Used = Extreme{math.Inf(1), acc.at + int64(i), a, e}
+			}
+		}
+		var distance int64
+		switch unit {
+		case dtype.F32:
+			distance = magnitude(ordinal32(float32(a)) - ordinal32(float32(e)))
+		case dtype.BF16:
+			distance = magnitude(ordinalBF16(a) - ordinalBF16(e))
+		default:
+			distance = Distance(a, e, unit)
+		}
+		differing += min(distance, 1)
+		if ref < small {
+			acc.sum.SmallMax = max(acc.sum.SmallMax, abs)
+			continue
+		}
 		acc.ulps.add(distance)
-		if distance > 1 {
-			col.distant++
-		}
+		c.distant += min(distance>>1, 1)
 	}
-}
-
-// distance is Distance in the unit; for those that most values have, without
-// branches.
-func (acc *accumulator) distance(a, e float64) int64 {
-	switch acc.o.Unit {
-	case dtype.F32:
-		return magnitude(ordinal32(float32(a)) - ordinal32(float32(e)))
-	case dtype.BF16:
-		return magnitude(ordinalBF16(a) - ordinalBF16(e))
+	acc.sum.Differing += differing
+	if !banded {
+		acc.sum.Outside.Count += unequal
+		acc.sum.Outside.LeastAtol, acc.sum.Outside.LeastRtol = most, rtol
 	}
-	return Distance(a, e, acc.o.Unit)
 }
 
 // outside holds an element against the band. Quotients are taken only where a
@@ -179,14 +223,7 @@ func (acc *accumulator) addBroken(got, want []float64) {
 			acc.nonFinite(a, e)
 			continue
 		}
-		s, _ := sumsOf(got[i:i+1], want[i:i+1])
-		acc.sums.add(s)
-		acc.sum.N++
-		acc.sum.Finite++
-		if acc.sum.MaxAbs.At < 0 {
-			acc.sum.MaxAbs = Extreme{math.Abs(got[i] - want[i]), acc.at, got[i], want[i]}
-		}
-		acc.elements(got[i:i+1], want[i:i+1])
+		acc.addFinite(got[i:i+1], want[i:i+1], acc.subtract(got[i:i+1], want[i:i+1]))
 	}
 }
 

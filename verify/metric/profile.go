@@ -32,43 +32,53 @@ const (
 	magnitudeClasses = 64
 )
 
-type magnitudeClass struct {
-	n    int64
-	err2 float64
-	max  float64
+// magnitudes are the running sums of a Profile's classes, finer than those and
+// without their bounds. Two counters take turns, for a processor waits for the last
+// value of one.
+type magnitudes struct {
+	counts [2][fineClasses]int64
+	err2   [fineClasses]float64
+	max    [fineClasses]float64
 }
 
-// magnitudes are the running sums of a Profile's classes.
-type magnitudes [magnitudeClasses]magnitudeClass
+// fineClasses are those of all exponents of a float64, a factor of 4 each.
+const fineClasses = 1 << 10
 
-// of returns the class of an |e|.
-func (m *magnitudes) of(ref float64) *magnitudeClass {
-	exponent := int(math.Float64bits(ref)>>52) - 1023
-	return &m[min(max(exponent-leastExponent, 0)/2, magnitudeClasses-1)]
-}
+// sizeOf returns the fine class of the bits of an |e|: 2⁻¹⁰²⁵·4ⁱ ≤ |e| < 2⁻¹⁰²³·4ⁱ.
+func sizeOf(bits uint64) uint64 { return (bits + 1<<52) >> 53 & (fineClasses - 1) }
 
-// add takes the error |a−e| of an element that was counted.
-func (c *magnitudeClass) add(abs float64) {
-	c.err2 += abs * abs
-	if abs > c.max {
-		c.max = abs
+// add takes the error of an element that was counted.
+func (m *magnitudes) add(bits uint64, abs, err2 float64) {
+	i := sizeOf(bits)
+	m.err2[i] += err2
+	if abs > m.max[i] {
+		m.max[i] = abs
 	}
 }
 
 func (m *magnitudes) merge(other *magnitudes) {
-	for i, c := range other {
-		m[i].n += c.n
-		m[i].err2 += c.err2
-		m[i].max = max(m[i].max, c.max)
+	for i := range fineClasses {
+		m.counts[0][i] += other.counts[0][i] + other.counts[1][i]
+		m.err2[i] += other.err2[i]
+		m.max[i] = max(m.max[i], other.max[i])
 	}
 }
 
+// list returns the classes of a Profile.
 func (m *magnitudes) list() []Magnitude {
 	var list []Magnitude
-	for i, c := range m {
-		if c.n > 0 {
-			list = append(list, Magnitude{leastExponent + 2*i, c.n, math.Sqrt(c.err2 / float64(c.n)), c.max})
+	for i := range fineClasses {
+		n := m.counts[0][i] + m.counts[1][i]
+		if n == 0 {
+			continue
 		}
+		exponent := min(max(2*i-1024, leastExponent), leastExponent+2*(magnitudeClasses-1))
+		this := Magnitude{exponent, n, math.Sqrt(m.err2[i] / float64(n)), m.max[i]}
+		if last := len(list) - 1; last >= 0 && list[last].Exponent == exponent {
+			list[last] = list[last].plus(this)
+			continue
+		}
+		list = append(list, this)
 	}
 	return list
 }

@@ -94,6 +94,29 @@ func TestRatiosRefuse(t *testing.T) {
 	}
 }
 
+// noisy returns 4 Mi normal values, and the same with an error in a share of them.
+func noisy(b testing.TB, typ dtype.Type, rel, share float64) (got, want tensor.View) {
+	b.Helper()
+	random := rand.New(rand.NewPCG(1, 2))
+	const n = 1 << 22
+	a, e := make([]float64, n), make([]float64, n)
+	for i := range e {
+		e[i] = random.NormFloat64()
+		a[i] = e[i]
+		if random.Float64() < share {
+			a[i] += rel * math.Abs(e[i]) * random.NormFloat64()
+		}
+	}
+	pack := func(values []float64) tensor.View {
+		v := tensor.View{Desc: tensor.Desc{Name: "x", Type: typ, Shape: tensor.Shape{n / 2048, 2048}}, Data: make([]byte, n*typ.Size())}
+		if err := dtype.FromFloat64s(v.Data, values, typ); err != nil {
+			b.Fatal(err)
+		}
+		return v
+	}
+	return pack(a), pack(e)
+}
+
 // TestPartsDoNotShow: a tensor of several parts has the figures that its elements
 // have one by one.
 func TestPartsDoNotShow(t *testing.T) {
