@@ -165,6 +165,9 @@ type RuleUse struct {
 	Worst      string  `json:"worst,omitempty"`      // the comparison with that share
 	Check      Check   `json:"check"`                // and its figure
 	Overridden bool    `json:"overridden,omitempty"` // by the limits of an override
+	// Uncalibrated counts the comparisons whose limits a floor would have raised, had
+	// the bundle held one.
+	Uncalibrated int `json:"uncalibrated,omitempty"`
 }
 
 // ruleUses lists the rules that judged something, in the order of the policy.
@@ -180,6 +183,9 @@ func (s *session) ruleUses() []RuleUse {
 			uses[c.Rule] = u
 		}
 		u.add(c.Name, c.Checks, c.Failed() && c.phase != phaseRatio)
+		if c.uncalibrated() {
+			u.Uncalibrated++
+		}
 	}
 	s.addRatios(uses)
 	for _, d := range s.distributions {
@@ -197,6 +203,13 @@ func (s *session) ruleUses() []RuleUse {
 		}
 	}
 	return list
+}
+
+// uncalibrated reports whether a floor would have taken part in the limits: those of
+// the released contract's generation, where the golden's own numerics differ from
+// themselves with another attention or batch.
+func (c *Comparison) uncalibrated() bool {
+	return c.facts.Mode == Generation && c.facts.Contract == generate.Released && !c.Calibrated
 }
 
 // addRatios adds the rules for ratios, where values are judged.

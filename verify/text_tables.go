@@ -123,6 +123,9 @@ func (r *Report) writePolicy(k *ink, everything bool) {
 		if u.Overridden {
 			name = k.paint(yellow, name+" (overridden)")
 		}
+		if u.Uncalibrated > 0 {
+			name += k.paint(dim, fmt.Sprintf(" (%d uncalibrated)", u.Uncalibrated))
+		}
 		t.row(k.share(u.Share), k.bar(u.Share), count, name, figure(u.Check), u.Formula)
 	}
 	t.write(k)
