@@ -12,7 +12,7 @@ import (
 // the blocks.
 func growth(r *verify.Report) []figure {
 	var figures []figure
-	for _, p := range append([]plot{layerPlot(r)}, passPlots(r)...) {
+	for _, p := range append([]plot{layerPlot(r), gainPlot(r)}, passPlots(r)...) {
 		if f, ok := p.figure(); ok {
 			figures = append(figures, f)
 		}

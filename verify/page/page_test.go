@@ -161,7 +161,7 @@ func TestAnswers(t *testing.T) {
 	text := html(t, verifytest.Suite())
 	at := 0
 	for _, part := range []string{"FAIL", "<h1>dit.blocks.1.msa.out computes something else", "What is wrong", "Where", "msa.out of dit layer 1", "Why do you think so", "What do I do", "colaconv diff",
-		"Failures", "First divergence", "cond: layer × step", "How errors grow", "Error against magnitude", "Distances in ULP", "Tokens and logits", "TIE-FLIP", "Tolerances", "Every verdict", "Coverage", "What both sides ran on", "2.15.0"} {
+		"Failures", "First divergence", "cond: layer × step", "How errors grow", "Gain by layer", "unstable", "Guidance", "Gain of guidance", "Errors against exact values", "Error against magnitude", "Distances in ULP", "Tokens and logits", "TIE-FLIP", "Tolerances", "Every verdict", "Coverage", "What both sides ran on", "2.15.0"} {
 		next := strings.Index(text[at:], part)
 		if next < 0 {
 			t.Fatalf("no %q after the ones before it", part)

@@ -203,4 +203,5 @@ func finish(r *verify.Report, s Shape) {
 		}
 	}
 	r.Layers, r.Passes, r.Profiles = layers(r), passes(r, s), profiles(r)
+	r.Guidance, r.Growth = guidance(s), growth(s)
 }

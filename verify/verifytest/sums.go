@@ -28,6 +28,10 @@ func layers(r *verify.Report) []verify.LayerRow {
 		if _, ok := at[name]; !ok {
 			at[name] = len(rows)
 			rows = append(rows, verify.LayerRow{Layer: name})
+			if p.Section == "dit" && p.Layer >= 0 {
+				rows[at[name]].Gain = &verify.Gain{Passes: 4, In: 1e-4, Out: 5e-4 * float64(1+p.Layer), Factor: 5 * float64(1+p.Layer), Own: 1e-5}
+				rows[at[name]].State = verify.UnstableLayer
+			}
 		}
 		row := &rows[at[name]]
 		switch {
@@ -86,4 +90,28 @@ func profiles(r *verify.Report) []verify.Profile {
 		p.Merge(c.Summary.Profile)
 	}
 	return list
+}
+
+// guidance makes up a row for each step: errors that guidance makes independent.
+func guidance(s Shape) []verify.GuidanceRow {
+	var rows []verify.GuidanceRow
+	for b := range s.Blocks {
+		for t := range s.Steps {
+			e := 1e-3 * float64(1+t)
+			rows = append(rows, verify.GuidanceRow{
+				Block: b, Step: t, Scale: 7, Cond: e, Uncond: e / 2, Difference: e * 1.2, Guided: 9 * e,
+				Predicted: 9.2, Observed: 9.1, Independent: 9.22, Opposed: 13,
+			})
+		}
+	}
+	return rows
+}
+
+// growth makes up the growth of the conditional velocity over the steps.
+func growth(s Shape) []verify.GrowthRow {
+	row := verify.GrowthRow{Mode: verify.Free, Value: "cond velocity", Over: "steps", Factor: 2}
+	for t := range s.Steps {
+		row.RelL2 = append(row.RelL2, 1e-3*float64(int(1)<<min(t, 10)))
+	}
+	return []verify.GrowthRow{row}
 }
