@@ -29,6 +29,7 @@ var layers = [][]string{
 	{"verify/catalog", "verify/metric"},
 	{"verify/operation"},
 	{"verify", "reference", "kernels"},
+	{"verify/selftest"}, // it runs the verifier
 	{"verify/listing", "verify/page", "verify/verifytest"},
 	{"cmd/internal"},
 	{"cmd"},
