@@ -53,7 +53,7 @@ func (s *session) capture(ctx context.Context, call *operation.Call) (tensor.Vie
 	}
 	o := s.settings(Isolated)
 	tap := &capturer{observer: observer{session: s, ctx: ctx, mode: Isolated}, site: site}
-	o.Tap = tap
+	o.Tap = s.options.tap(tap)
 	_, err := generate.Run(ctx, s.engine, s.prompts(), o, generate.NoiseFunc(s.noise))
 	switch {
 	case err != nil && !errors.Is(err, errCaptured):

@@ -77,7 +77,9 @@ type Want struct {
 	Op     string   // the operation, or the first finding's subject, that comes first
 	At     string   // a part of the name of the first tap
 	Tensor string   // named among those that the operation uses, and among the suspects
-	Says   []string // parts of what is said: reason, pattern, hypotheses, notes
+	Says   []string // parts of what is said: reason, pattern, diagnosis, notes
+
+	Hypothesis string // name of an alternative of package operation that is said to match
 }
 
 // fault reports whether the case is a fault.

@@ -103,6 +103,7 @@ var operationFaults = []Case{
 // way is a fault that computes operations in the way of an alternative.
 func way(name, bundle, alternative, says string, sites func(generate.Site) bool, want Want) Case {
 	imitates := alternative
+	want.Hypothesis = alternative
 	if says != "" {
 		imitates += ": " + says
 	}

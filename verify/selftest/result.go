@@ -143,6 +143,9 @@ func (t *trial) mislocated(r *verify.Report) string {
 	if w.Tensor != "" && (d == nil || !names(d.Tensors, w.Tensor) || len(d.Suspects) > 0 && !names(d.Suspects, w.Tensor)) {
 		return "does not name " + w.Tensor
 	}
+	if w.Hypothesis != "" && !explained(d, w.Hypothesis) {
+		return fmt.Sprintf("the hypothesis %q is not said to match", w.Hypothesis)
+	}
 	for _, later := range r.Findings[1:] {
 		if later.Phase == string(verify.Free) && later.ExplainedBy == "" {
 			return later.Subject + " is not explained by the first finding"
@@ -173,6 +176,24 @@ func located(r *verify.Report) string {
 	return r.Divergence.Name
 }
 
+// matches lists what was found by computing the operation in other ways.
+func matches(d *verify.Divergence) []string {
+	if d.Diagnosis == nil {
+		return nil
+	}
+	lines := []string{d.Diagnosis.Finding}
+	for _, h := range d.Diagnosis.Matches {
+		lines = append(lines, h.Says)
+	}
+	return lines
+}
+
+// explained reports whether an alternative is said to match.
+func explained(d *verify.Divergence, name string) bool {
+	return d != nil && d.Diagnosis != nil &&
+		slices.ContainsFunc(d.Diagnosis.Matches, func(h verify.Hypothesis) bool { return h.Name == name })
+}
+
 // everything joins all that a report says in words.
 func everything(r *verify.Report) string {
 	lines := append([]string{r.Reason}, r.Notes...)
@@ -181,19 +202,36 @@ func everything(r *verify.Report) string {
 	}
 	if d := r.Divergence; d != nil {
 		lines = append(append(lines, d.Problem), d.Pattern...)
+		lines = append(lines, matches(d)...)
 	}
 	lines = append(lines, slices.Collect(maps.Keys(r.Coverage.NotRecorded))...)
 	return strings.Join(lines, "\n")
 }
 
-// said picks the line that says what is wanted, else the first pattern.
+// matching says which way of computing it matches, the wanted one first.
+func (t *trial) matching(list []verify.Hypothesis) string {
+	best := list[0]
+	for _, h := range list {
+		if h.Name == t.Want.Hypothesis {
+			best = h
+			break
+		}
+	}
+	return fmt.Sprintf("the %s matches if %s", best.Side, best.Says)
+}
+
+// said picks what points to the cause: a hypothesis that matches, else the line that
+// says what is wanted, else the pattern.
 func (t *trial) said(r *verify.Report) string {
 	d := r.Divergence
 	if r.Verdict == verify.Pass || d == nil {
 		return r.Reason
 	}
+	if d.Diagnosis != nil && len(d.Diagnosis.Matches) > 0 {
+		return t.matching(d.Diagnosis.Matches)
+	}
 	for _, say := range t.Want.Says {
-		for _, line := range strings.Split(everything(r), "\n") {
+		for line := range strings.SplitSeq(everything(r), "\n") {
 			if strings.Contains(line, say) {
 				return line
 			}

@@ -53,7 +53,7 @@ func (t *trial) verify(ctx context.Context) (*verify.Report, error) {
 			return nil, err
 		}
 	}
-	s.artifact.Tensors = weights.Descs()
+	s.artifact.Tensors, s.artifact.Weights = weights.Descs(), weights
 	b, err := t.golden()
 	if err != nil {
 		return nil, err
