@@ -59,53 +59,6 @@ func sum(data []byte) string {
 
 func all(string) bool { return true }
 
-func number(n int) *int { return &n }
-
-// TestBundlesThatHoldLess derives bundles as the exporter's limits and backends
-// make them: what was not recorded is counted, and nothing fails.
-func TestBundlesThatHoldLess(t *testing.T) {
-	tests := []struct {
-		name, bundle string
-		keep         func(string) bool
-		change       func(*golden.Info, map[string]tensor.View)
-		reason       string // counted as not recorded
-	}{
-		{"level tokens", "exact-layers", alwaysRecorded, levelTokens, "not at level tokens"},
-		{"level tokens, released", "released-layers", alwaysRecorded, levelTokens, "not at level tokens"},
-		{
-			"a step limit", "released-layers",
-			func(tap string) bool {
-				return !strings.Contains(tap, "/s") || strings.Contains(tap, "/s00") || strings.Contains(tap, "/s01")
-			},
-			func(i *golden.Info, _ map[string]tensor.View) { i.Run.StepLimit = number(2) }, "beyond the step limit",
-		},
-		{
-			"a block limit", "released-layers", func(tap string) bool { return tap < "b01" || strings.HasPrefix(tap, "noise") || tap > "c" },
-			func(i *golden.Info, _ map[string]tensor.View) { i.Run.BlockLimit = number(1) }, "",
-		},
-		{
-			"a fused attention", "exact-ops",
-			func(tap string) bool { return !strings.HasSuffix(tap, ".msa.scores") },
-			func(i *golden.Info, _ map[string]tensor.View) { i.Attention = "sdpa" }, "hidden inside sdpa attention",
-		},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			r := tiny(t).against(t, derive(t, tt.bundle, tt.keep, tt.change), tt.name, nil, reference.Options{})
-			if r.Verdict != verify.Pass {
-				t.Errorf("%s: %s", r.Verdict, r.Reason)
-			}
-			if tt.reason != "" && r.Coverage.NotRecorded[tt.reason] == 0 {
-				t.Errorf("counted %v, want some %q", r.Coverage.NotRecorded, tt.reason)
-			}
-			if r.Coverage.Compared != r.Coverage.Taps || len(r.Coverage.Extra) > 0 {
-				t.Errorf("coverage %+v", r.Coverage)
-			}
-		})
-	}
-}
-
 func TestATapOnOneSideOnlyFails(t *testing.T) {
 	const lost = "b01/s00/uncond/dit.blocks.2.mlp.act"
 	r := tiny(t).against(t, derive(t, "exact-ops", func(tap string) bool { return tap != lost }, nil), "lost", nil, reference.Options{})

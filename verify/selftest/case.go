@@ -81,6 +81,3 @@ type Want struct {
 
 	Hypothesis string // name of an alternative of package operation that is said to match
 }
-
-// fault reports whether the case is a fault.
-func (c Case) fault() bool { return c.Group != Faultless }

@@ -110,12 +110,12 @@ var goldenFaults = []Case{
 	{
 		Name: "vae-configuration-misread", Imitates: "rope_theta of the class's default instead of the checkpoint's", Bundle: exactOps,
 		Inject: Injection{Config: func(c *hf.Config) { c.VAE.RopeTheta = 500000 }},
-		Want:   Want{Op: "vae.encoder.blocks.0.attn.q_rot", Says: []string{"uniform over all 2 layers"}},
+		Want:   Want{Hypothesis: "other theta", Op: "vae.encoder.blocks.0.attn.q_rot", Says: []string{"uniform over all 2 layers"}},
 	},
 	{
 		Name: "epsilon-misread", Imitates: "norm_eps of 1e-6 instead of 1e-5", Bundle: exactOps,
 		Inject: Injection{Config: func(c *hf.Config) { c.DiT.NormEps = 1e-6 }},
-		Want:   Want{Op: "dit.blocks.0.msa.q", Says: []string{"uniform over all 4 layers", "dit.blocks.0.msa.norm"}}, // narrow rows show it first
+		Want:   Want{Hypothesis: "another epsilon", Op: "dit.blocks.0.msa.q", Says: []string{"uniform over all 4 layers", "dit.blocks.0.msa.norm"}}, // narrow rows show it first
 	},
 	{
 		Name: "scaling-factor-misread", Imitates: "scaling_factor of the class's default", Bundle: exactOps,
@@ -125,7 +125,7 @@ var goldenFaults = []Case{
 	{
 		Name: "post-norm-misread", Imitates: "post_norm false", Bundle: exactOps,
 		Inject: Injection{Config: func(c *hf.Config) { c.VAE.PostNorm = false }},
-		Want:   Want{Op: "vae.encoder.blocks.0.attn.qkv"},
+		Want:   Want{Hypothesis: "another input", Op: "vae.encoder.blocks.0.attn.qkv"},
 	},
 }
 

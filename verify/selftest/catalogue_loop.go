@@ -15,7 +15,7 @@ var loopFaults = []Case{
 	{
 		Name: "timesteps-rounded", Imitates: "timesteps in bfloat16 where they are exact", Bundle: exactLayers,
 		Inject: times16(func(t float32) float32 { return dtype.RoundBF16(t) }),
-		Want:   Want{Op: "dit.blocks.0.msa.out", Tensor: hf.DiTEmbProjIn.Weight(), Says: []string{"in step 1, 2, 3, 4, 5, …, not in 0, 8, 12"}},
+		Want:   Want{Hypothesis: "timestep rounded", Op: "dit.blocks.0.msa.out", Tensor: hf.DiTEmbProjIn.Weight(), Says: []string{"in step 1, 2, 3, 4, 5, …, not in 0, 8, 12"}},
 	},
 	{
 		Name: "timesteps-scaled", Imitates: "timesteps of another scale", Bundle: exactOps,
@@ -30,17 +30,17 @@ var loopFaults = []Case{
 			}
 			return p
 		}),
-		Want: Want{Op: "dit.emb.sinusoid", At: "b00/"},
+		Want: Want{Hypothesis: "pinned rows at the schedule's time", Op: "dit.emb.sinusoid", At: "b00/"},
 	},
 	{
 		Name: "branches-exchanged", Imitates: "guidance from uncond towards cond with the branches exchanged", Bundle: exactLayers,
 		Inject: velocities(func(c, u []float32) ([]float32, []float32) { return u, c }),
-		Want:   Want{Op: "velocity"},
+		Want:   Want{Hypothesis: "branches exchanged", Op: "velocity"},
 	},
 	{
 		Name: "uncond-not-computed", Imitates: "the conditional velocity used for both branches", Bundle: exactLayers,
 		Inject: velocities(func(c, u []float32) ([]float32, []float32) { return c, slices.Clone(c) }),
-		Want:   Want{Op: "velocity"},
+		Want:   Want{Hypothesis: "another guidance", Op: "velocity"},
 	},
 	{
 		Name: "branch-off-by-a-rounding", Imitates: "one branch a bfloat16 step off when it is guided", Bundle: releasedLayers,
@@ -226,32 +226,32 @@ var stateFaults = []Case{
 			}
 			return float64(float32(g.scale)*float32(c-u) + float32(u))
 		}),
-		Want: Want{Op: "velocity", At: "b00/s00/", Says: []string{"in block 0, not in 1"}},
+		Want: Want{Hypothesis: "another guidance", Op: "velocity", At: "b00/s00/", Says: []string{"in block 0, not in 1"}},
 	},
 	{
 		Name: "guidance-around-cond", Imitates: "v = c + s·(c − u)", Bundle: exactLayers,
 		Inject: guided(func(g guidance, c, u float64) float64 { return c + g.scale*(c-u) }),
-		Want:   Want{Op: "velocity", At: "b00/s00/"},
+		Want:   Want{Hypothesis: "another guidance", Op: "velocity", At: "b00/s00/"},
 	},
 	{
 		Name: "guidance-in-float32", Imitates: "guidance rounded to bfloat16 once, not after every operation", Bundle: releasedLayers,
 		Inject: guided(func(g guidance, c, u float64) float64 { return g.scale*(c-u) + u }),
-		Want:   Want{Op: "velocity"},
+		Want:   Want{Hypothesis: "nothing rounded in between", Op: "velocity"},
 	},
 	{
 		Name: "integrator-in-bf16", Imitates: "latents rounded to bfloat16 after every step", Bundle: releasedLayers,
 		Inject: spoils(Values{At: branch("", at("z_next")), Spoil: each(func(v float64) float64 { return float64(dtype.RoundBF16(float32(v))) })}),
-		Want:   Want{Op: "z_next", At: "b00/s00/"},
+		Want:   Want{Hypothesis: "float32 result rounded", Op: "z_next", At: "b00/s00/"},
 	},
 	{
 		Name: "step-width-rounded", Imitates: "the width of a step taken from rounded timesteps", Bundle: releasedLayers,
 		Inject: spoils(Values{At: branch("", at("z_next")), Keep: branch("", at("z", "velocity")), Spoil: spoil(roundedWidth)}),
-		Want:   Want{Op: "z_next", Says: []string{"not in"}},
+		Want:   Want{Hypothesis: "width of rounded timesteps", Op: "z_next", Says: []string{"not in"}},
 	},
 	{
 		Name: "integrator-backwards", Imitates: "z + v·dt", Bundle: exactLayers,
 		Inject: spoils(Values{At: branch("", at("z_next")), Keep: branch("", at("z")), Spoil: spoil(backwards)}),
-		Want:   Want{Op: "z_next", At: "b00/s00/"},
+		Want:   Want{Hypothesis: "steps away", Op: "z_next", At: "b00/s00/"},
 	},
 	{
 		Name: "latents-sampled", Imitates: "a sample of the encoder's distribution instead of its mode", Bundle: exactOps,

@@ -16,22 +16,22 @@ var tensorFaults = []Case{
 	{
 		Name: "transposed-matrix", Imitates: "weights stored [in, out]", Bundle: exactOps,
 		Inject: transposed(dit(2).Out.Weight()),
-		Want:   Want{Op: "dit.blocks.2.msa.out", Tensor: dit(2).Out.Weight(), Says: []string{"this layer alone of 4"}},
+		Want:   Want{Hypothesis: "transposed", Op: "dit.blocks.2.msa.out", Tensor: dit(2).Out.Weight(), Says: []string{"this layer alone of 4"}},
 	},
 	{
 		Name: "transposed-matrix-released", Imitates: "weights stored [in, out]", Bundle: releasedOps,
 		Inject: transposed(decoder(1).AttnOut.Weight()),
-		Want:   Want{Op: "vae.decoder.blocks.1.attn.out", Tensor: decoder(1).AttnOut.Weight(), Says: []string{"this layer alone of 2"}},
+		Want:   Want{Hypothesis: "transposed", Op: "vae.decoder.blocks.1.attn.out", Tensor: decoder(1).AttnOut.Weight(), Says: []string{"this layer alone of 2"}},
 	},
 	{
 		Name: "transposed-matrix-layers", Imitates: "weights stored [in, out], seen through a whole layer", Bundle: releasedLayers,
 		Inject: transposed(dit(1).Out.Weight()),
-		Want:   Want{Op: "dit.blocks.1.msa.out", Tensor: dit(1).Out.Weight(), Says: []string{"this layer alone of 4"}},
+		Want:   Want{Hypothesis: "transposed", Op: "dit.blocks.1.msa.out", Tensor: dit(1).Out.Weight(), Says: []string{"this layer alone of 4"}},
 	},
 	{
 		Name: "patch-convolution-axes", Imitates: "the convolution's weight is [out, in, p]", Bundle: exactOps,
 		Inject: transposed(hf.EncoderPatch.Weight()),
-		Want:   Want{Op: "vae.encoder.patch", Tensor: hf.EncoderPatch.Weight()},
+		Want:   Want{Hypothesis: "transposed", Op: "vae.encoder.patch", Tensor: hf.EncoderPatch.Weight()},
 	},
 	{
 		Name: "vocabulary-shifted", Imitates: "wte has vocab+1 rows, the padding row last", Bundle: exactOps,
@@ -40,7 +40,7 @@ var tensorFaults = []Case{
 			copy(v[d:], slices.Clone(v[:len(v)-d]))
 			return nil
 		}),
-		Want: Want{Op: "vae.encoder.wte", Tensor: hf.EncoderWTE.Weight()},
+		Want: Want{Hypothesis: "token ids shifted", Op: "vae.encoder.wte", Tensor: hf.EncoderWTE.Weight()},
 	},
 	{
 		Name: "bias-element", Imitates: "one element of a bias is another", Bundle: exactOps,
@@ -60,7 +60,7 @@ var tensorFaults = []Case{
 	{
 		Name: "dropped-bias", Imitates: "a bias that is not read", Bundle: exactOps,
 		Inject: every(dit(3).AdaMLPIn.Bias(), becomes(0)),
-		Want:   Want{Op: "dit.blocks.3.ada.mlp_in.shift", Tensor: dit(3).AdaMLPIn.Bias(), Says: []string{"this layer alone of 4"}},
+		Want:   Want{Op: "dit.blocks.3.ada.mlp_in.shift", Tensor: dit(3).AdaMLPIn.Bias(), Says: []string{"a bias is another one, or missing", "this layer alone of 4"}},
 	},
 	{
 		Name: "dropped-bias-layers", Imitates: "a bias that is not read, seen through a whole layer", Bundle: releasedLayers,
@@ -80,12 +80,12 @@ var tensorFaults = []Case{
 	{
 		Name: "swapped-layers", Imitates: "tensors of two layers exchanged", Bundle: exactOps,
 		Inject: exchanged(dit(1).MLPIn.Weight(), dit(2).MLPIn.Weight()),
-		Want:   Want{Op: "dit.blocks.1.mlp.hidden", Tensor: dit(1).MLPIn.Weight(), Says: []string{"dit.blocks.2.mlp.hidden"}},
+		Want:   Want{Hypothesis: "other weight", Op: "dit.blocks.1.mlp.hidden", Tensor: dit(1).MLPIn.Weight(), Says: []string{"dit.blocks.2.mlp.hidden"}},
 	},
 	{
 		Name: "swapped-query-key-norms", Imitates: "norm_q and norm_k exchanged", Bundle: releasedOps,
 		Inject: exchanged(dit(2).NormQ.Weight(), dit(2).NormK.Weight()),
-		Want:   Want{Op: "dit.blocks.2.msa.q", Tensor: dit(2).NormQ.Weight(), Says: []string{"dit.blocks.2.msa.k"}},
+		Want:   Want{Hypothesis: "other weight", Op: "dit.blocks.2.msa.q", Tensor: dit(2).NormQ.Weight(), Says: []string{"dit.blocks.2.msa.k"}},
 	},
 	{
 		Name: "swapped-query-key-rows", Imitates: "qkv cut in another order", Bundle: exactOps,
@@ -107,7 +107,7 @@ var tensorFaults = []Case{
 			}
 			return nil
 		}},
-		Want: Want{Op: "dit.blocks.1.ada.msa_in.shift", Tensor: dit(1).AdaMSAIn.Weight(), Says: []string{"dit.blocks.1.ada.msa_in.scale"}},
+		Want: Want{Hypothesis: "halves of the modulation exchanged", Op: "dit.blocks.1.ada.msa_in.shift", Tensor: dit(1).AdaMSAIn.Weight(), Says: []string{"dit.blocks.1.ada.msa_in.scale"}},
 	},
 	{
 		Name: "swiglu-halves", Imitates: "ffn_proj cut as (gate, value)", Bundle: exactOps,
@@ -133,7 +133,7 @@ var tensorFaults = []Case{
 			}
 			return added(dit(0).RopeFreqs, freqs...).Weights(w)
 		}},
-		Want: Want{Op: "dit.blocks.0.msa.q_rot", Tensor: dit(0).RopeFreqs, Says: []string{"this layer alone of 4"}},
+		Want: Want{Hypothesis: "stored frequencies ignored", Op: "dit.blocks.0.msa.q_rot", Tensor: dit(0).RopeFreqs, Says: []string{"this layer alone of 4"}},
 	},
 	{
 		Name: "timestep-embedding-bias", Imitates: "a wrong tensor that every layer shares", Bundle: exactLayers,
