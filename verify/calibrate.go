@@ -127,7 +127,7 @@ func (g *growth) watches(tap string) bool {
 func (g *growth) run(ctx context.Context, draw int) error {
 	p := g.plan(g.mode, g.watches)
 	tap := &perturber{observer: observer{session: g.session, ctx: ctx, mode: g.mode}, growth: g, draw: draw}
-	_, err := g.drive(ctx, g.engine, p, g.options.tap(tap), p.stop)
+	_, err := g.drive(ctx, g.engine, p, g.options.tap(tap), g.againDone)
 	return err
 }
 

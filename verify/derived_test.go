@@ -98,10 +98,10 @@ func TestOtherTokens(t *testing.T) {
 		i.Samples[0].Blocks[0][3]++
 		i.Samples[0].Blocks[2][1]++
 	}), "tokens", nil, reference.Options{})
-	if r.Verdict != verify.Fail || r.Tokens.Drift != 1 || r.Tokens.Unknown != 1 || r.Findings[0].Subject != "generated tokens" {
+	if r.Verdict != verify.Fail || r.Tokens.Wrong != 1 || r.Tokens.Unknown != 1 || r.Findings[0].Subject != "generated tokens" {
 		t.Errorf("%s: %s; %+v", r.Verdict, r.Reason, r.Tokens)
 	}
-	if fault := r.Tokens.First[0]; fault.Sample != 0 || fault.Block != 0 || fault.Position != 3 || fault.Kind != "drift" {
+	if fault := r.Tokens.First[0]; fault.Sample != 0 || fault.Block != 0 || fault.Position != 3 || fault.Kind != "wrong" {
 		t.Errorf("got %+v", fault)
 	}
 }

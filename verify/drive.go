@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"colakit/golden"
 	"colakit/reference/generate"
@@ -17,7 +16,7 @@ func (s *session) run(ctx context.Context, m Mode) error {
 		return nil
 	}
 	exact := s.startExact(ctx, p)
-	results, err := s.drive(ctx, s.engine, p, s.options.tap(&observer{session: s, ctx: ctx, mode: m, plan: p, exact: exact}), s.keepIDs(p))
+	results, err := s.drive(ctx, s.engine, p, s.options.tap(&observer{session: s, ctx: ctx, mode: m, plan: p, exact: exact}), s.blockDone)
 	err = errors.Join(err, exact.close())
 	if err == nil && m == Generation {
 		s.results = results
@@ -25,11 +24,12 @@ func (s *session) run(ctx context.Context, m Mode) error {
 	return err
 }
 
-// drive has an engine repeat as much of the bundle's run as the plan needs.
-func (s *session) drive(ctx context.Context, e generate.Engine, p *plan, tap generate.Tap, onBlock func(int, [][]int32) error) ([]generate.Result, error) {
-	o := s.settings(p.mode)
-	o.Tap, o.OnBlock = tap, onBlock
-	results, err := generate.Run(ctx, &sparse{e, s, p}, s.prompts(), o, generate.NoiseFunc(s.noise))
+// drive has an engine repeat as much of the bundle's run as the plan needs; done makes
+// what follows a block.
+func (s *session) drive(ctx context.Context, engine generate.Engine, p *plan, tap generate.Tap, done func(*plan, *sparse) func(int, [][]int32) error) ([]generate.Result, error) {
+	o, e := s.settings(p.mode), &sparse{Engine: engine, session: s, plan: p}
+	o.Tap, o.OnBlock = tap, done(p, e)
+	results, err := generate.Run(ctx, e, s.prompts(), o, generate.NoiseFunc(s.noise))
 	if errors.Is(err, errEnough) {
 		return nil, nil
 	}
@@ -48,7 +48,7 @@ func (s *session) settings(m Mode) generate.Options {
 		PadTokenID: r.PadTokenID, EOSTokenID: r.EOSTokenID, IMEndTokenID: r.IMEndTokenID,
 	}
 	if s.drawn() {
-		o.Sampling.Temperature = 0 // its tokens are not compared, and latents do not depend on them
+		o.Draws = &fixedDraws{session: s}
 	}
 	if m != Generation {
 		o.MaxNewTokens = (s.info.Run.Blocks + 1) * s.cfg.DiT.BlockSize * s.cfg.VAE.PatchSize
@@ -58,30 +58,11 @@ func (s *session) settings(m Mode) generate.Options {
 }
 
 // stop ends a run after the last block that the plan needs.
-func (p *plan) stop(block int, _ [][]int32) error {
+func (p *plan) stop(block int) error {
 	if block >= p.last {
 		return generate.ErrStop
 	}
 	return nil
-}
-
-// keepIDs returns what is done after a block: in generation its ids are kept, and the
-// run's own stop rules end it where everything is selected.
-func (s *session) keepIDs(p *plan) func(int, [][]int32) error {
-	if p.mode != Generation {
-		return p.stop
-	}
-	return func(block int, ids [][]int32) error {
-		own := make([][]int32, len(ids))
-		for i := range ids {
-			own[i] = slices.Clone(ids[i])
-		}
-		s.ids = append(s.ids, own)
-		if s.options.Select.All() {
-			return nil
-		}
-		return p.stop(block, ids)
-	}
 }
 
 // prompts returns the golden's samples without their padding.

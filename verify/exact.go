@@ -63,7 +63,7 @@ func (s *session) startExact(ctx context.Context, p *plan) *exactRun {
 	r := &exactRun{ahead: map[string]tensor.View{}}
 	r.next, r.stop = iter.Pull(func(yield func(shown) bool) {
 		tap := &exactTap{observer{session: s, ctx: ctx, mode: p.mode, plan: p}, yield}
-		_, r.err = s.drive(ctx, s.options.Exact, p, tap, p.stop)
+		_, r.err = s.drive(ctx, s.options.Exact, p, tap, s.againDone)
 	})
 	return r
 }

@@ -256,7 +256,10 @@ func (s *session) notes(t Tokens) []string {
 		}
 	}
 	if t.Sampled {
-		notes = append(notes, "tokens were drawn at random in Python; they are not compared")
+		notes = append(notes, "tokens were drawn at random in Python: the engine draws the golden's wherever it may draw them at all")
+	}
+	for _, a := range t.Anchors {
+		notes = append(notes, a.describe())
 	}
 	return notes
 }

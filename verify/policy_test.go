@@ -148,19 +148,53 @@ func TestTokenKinds(t *testing.T) {
 		block     int
 		got, want int32
 		seen      []int32
-		tied      bool
 		kind      string
 	}{
-		{0, 5, 3, nil, false, tieFlip},
-		{0, 7, 3, nil, false, drifted},
-		{0, 7, 3, nil, true, afterTie},
-		{0, 5, 3, []int32{5}, false, drifted},    // 4.999/1.25 is no tie with 5
-		{0, 7, 3, []int32{3, 3}, false, tieFlip}, // 5/1.25 is 4
-		{1, 5, 3, nil, false, unknown},
+		{0, 3, 3, nil, ""},
+		{0, 5, 3, nil, tieFlip},
+		{0, 7, 3, nil, wrong},
+		{0, 5, 3, []int32{5}, wrong},      // 4.999/1.25 is no tie with 5
+		{0, 7, 3, []int32{3, 3}, tieFlip}, // 5/1.25 is 4
+		{1, 5, 3, nil, unknown},
 	}
 	for _, tt := range tests {
-		if kind, gap := s.kind(0, tt.block, 2, tt.got, tt.want, tt.seen, tt.tied); kind != tt.kind {
+		if kind, gap := s.kind(tokenPlace{0, tt.block, 2, tt.want, tt.seen}, tt.got); kind != tt.kind {
 			t.Errorf("%+v: got %s with a gap of %v", tt, kind, gap)
+		}
+	}
+}
+
+// TestLeastDrawn looks for the least logit that top-k and top-p leave in the draw.
+func TestLeastDrawn(t *testing.T) {
+	row := metric.Whole([]float64{0, 4, 3.9, 2, -9}) // probabilities 0.009, 0.485, 0.439, 0.066, 1e-6
+	part := metric.Reference{Values: row.Values[:3], IDs: row.IDs[:3], LogSumExp: row.LogSumExp}
+	tests := []struct {
+		name string
+		row  metric.Reference
+		topK int
+		topP float64
+		seen []int32
+		want float64
+		ok   bool
+	}{
+		{"top-k", row, 2, 1, nil, 3.9, true},
+		{"top-k of a part", part, 3, 1, nil, 2, true},
+		{"more than is known", part, 4, 1, nil, 0, false},
+		{"all of a part", part, 0, 1, nil, 0, false},
+		{"all", row, 0, 1, nil, -9, true},
+		{"top-p", row, 0, 0.9, nil, 3.9, true},
+		{"top-p of all but the least", row, 0, 0.95, nil, 2, true},
+		{"top-p after top-k", row, 2, 0.5, nil, 4, true},
+		{"more of it", row, 2, 0.6, nil, 3.9, true},
+		{"little", row, 0, 0.1, nil, 4, true},
+		{"weakened", row, 1, 1, []int32{1}, 3.9, true}, // 4/1.25 is 3.2
+	}
+	for _, tt := range tests {
+		s := &session{contract: generate.Exact, info: newInfo()}
+		s.cfg.VAE.VocabSize = 5
+		s.info.Run.TopK, s.info.Run.TopP, s.info.Run.Temperature = tt.topK, tt.topP, 1
+		if got, ok := s.leastDrawn(tt.row, tt.seen); got != tt.want || ok != tt.ok {
+			t.Errorf("%s: %v, %v; want %v, %v", tt.name, got, ok, tt.want, tt.ok)
 		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 // meaning or goes; fields may be added.
 const (
 	Schema        = "colakit-verify-report"
-	SchemaVersion = 1
+	SchemaVersion = 2
 )
 
 // Verdict is the result of a run.
@@ -166,17 +166,30 @@ type LogitRow struct {
 }
 
 // Tokens compares the generated ids and texts.
+//
+//	MATCH     the golden's id
+//	TIE-FLIP  another id, whose golden logit differs from that of the golden's by no
+//	          more than the logits may be off by
+//	DRIFT     another id, no tie, and from the golden's latents the engine decodes the
+//	          golden's id: its own latents have drifted too far
+//	WRONG     another id, no tie, and from the golden's latents, too: the decoder
+//
+// After a block with other ids, or failing latents, the run goes on with the golden's ids and latents, so
+// that what follows is judged by itself.
 type Tokens struct {
-	Compared int          `json:"compared"`
-	Match    int          `json:"match"`
-	TieFlip  int          `json:"tie_flip"`
-	AfterTie int          `json:"after_tie"`
-	Drift    int          `json:"drift"`
-	Unknown  int          `json:"unknown"`
-	Sampled  bool         `json:"sampled"` // drawn at random, so not comparable
-	Samples  int          `json:"samples"`
-	TextSame int          `json:"text_same"` // samples whose text is the same
-	First    []TokenFault `json:"first,omitempty"`
+	Compared int  `json:"compared"`
+	Match    int  `json:"match"`
+	TieFlip  int  `json:"tie_flip"`
+	Drift    int  `json:"drift"` // or WRONG, where the golden's latents are not recorded
+	Wrong    int  `json:"wrong"`
+	Unknown  int  `json:"unknown"` // the golden's logits of the block are not recorded
+	Sampled  bool `json:"sampled"` // the golden's were drawn at random: MATCH is an id that the engine may draw
+	Samples  int  `json:"samples"`
+	TextSame int  `json:"text_same"` // samples whose text is the same
+	// Golden compares what is decoded from the golden's latents; nil: nothing is.
+	Golden  *TokenCounts `json:"of_golden_latents,omitempty"`
+	Anchors []Anchor     `json:"anchors,omitempty"`
+	First   []TokenFault `json:"first,omitempty"`
 
 	texts bool // texts were compared
 }

@@ -114,19 +114,20 @@ type session struct {
 	branches      branches // of the step that the free-running mode is at
 	guidance      []GuidanceRow
 	distributions []distribution
-	grown         float64           // largest rel-L2 that the operations' own errors were measured to grow to
-	diagnosis     *Diagnosis        // of the earliest failure
-	undecided     bool              // tokens differ, and whether they tie is not recorded
-	results       []generate.Result // of a finished generation
-	ids           [][][]int32       // of the generation, by block and sample
-	stopped       string            // why the rest is not compared; "" while it is
+	grown         float64              // largest rel-L2 that the operations' own errors were measured to grow to
+	diagnosis     *Diagnosis           // of the earliest failure
+	undecided     bool                 // tokens differ, and whether they tie is not recorded
+	results       []generate.Result    // of a finished generation
+	ids           map[Mode][][][]int32 // as decoded, by block and sample
+	anchors       []Anchor             // of the generation
+	stopped       string               // why the rest is not compared; "" while it is
 	coverage      coverage
 	done          int64 // bytes compared
 	total         int64 // about
 }
 
 func newSession(e generate.Engine, b *golden.Bundle, o Options) (*session, error) {
-	s := &session{engine: e, bundle: b, info: &b.Info, options: o, order: map[string]int{}, largest: map[string]float64{}, misshaped: map[string]bool{}, normalised: map[string]*rowMoments{}}
+	s := &session{engine: e, bundle: b, info: &b.Info, options: o, order: map[string]int{}, largest: map[string]float64{}, misshaped: map[string]bool{}, ids: map[Mode][][][]int32{}, normalised: map[string]*rowMoments{}}
 	var err error
 	if err := checkOverrides(o.Overrides); err != nil {
 		return nil, err

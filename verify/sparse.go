@@ -12,12 +12,20 @@ import (
 // answered with the golden's values, or ended, and everything else is computed.
 type sparse struct {
 	generate.Engine
-	session *session
-	plan    *plan
+	session  *session
+	plan     *plan
+	tap      generate.Tap
+	anchored bool // the next commit takes the golden's latents, of all blocks
 }
 
 // errEnough ends a run whose plan needs no more of it.
 var errEnough = errors.New("nothing more is wanted")
+
+// Observe implements generate.Engine.
+func (e *sparse) Observe(tap generate.Tap) {
+	e.tap = tap
+	e.Engine.Observe(tap)
+}
 
 func (e *sparse) Encode(ctx context.Context, ids [][]int32) ([][]float32, error) {
 	if err := e.session.halted(ctx); err != nil {
@@ -84,10 +92,15 @@ func (e *sparse) Commit(ctx context.Context, p generate.Pass) error {
 	if err := e.session.halted(ctx); err != nil {
 		return err
 	}
-	if e.plan.commits(p.Block) {
-		return e.Engine.Commit(ctx, p)
+	anchored := e.anchored
+	e.anchored = false
+	switch {
+	case !e.plan.commits(p.Block):
+		return nil
+	case anchored:
+		return e.replay(ctx, p.Block)
 	}
-	return nil
+	return e.Engine.Commit(ctx, p)
 }
 
 // golden returns the golden's value of a site; ok is false where the bundle does not

@@ -223,10 +223,8 @@ func (r *Report) writeFindings(k *ink) {
 }
 
 func (r *Report) writeOutcome(k *ink) {
-	if !r.Tokens.Sampled {
-		k.line("")
-		k.wrapped("  ", "  ", r.outcome())
-	}
+	k.line("")
+	k.wrapped("  ", "  ", r.outcome())
 }
 
 // outcome sums up tokens, texts and logits.
@@ -239,7 +237,7 @@ func (r *Report) outcome() string {
 	for _, n := range []struct {
 		n    int
 		what string
-	}{{t.TieFlip, "tie-flips"}, {t.AfterTie, "after a tie"}, {t.Drift, "drifted"}, {t.Unknown, "of unrecorded logits"}} {
+	}{{t.TieFlip, "tie-flips"}, {t.Drift, "drifted"}, {t.Wrong, "wrong"}, {t.Unknown, "of unrecorded logits"}} {
 		if n.n > 0 {
 			text += fmt.Sprintf(", %d %s", n.n, n.what)
 		}
@@ -247,8 +245,15 @@ func (r *Report) outcome() string {
 	if t.texts {
 		text += fmt.Sprintf("; texts: %d of %d", t.TextSame, t.Samples)
 	}
+	if g := t.Golden; g != nil {
+		text += fmt.Sprintf("; of the golden's latents: %d of %d", g.Match, g.Compared)
+		if g.TieFlip+g.Wrong > 0 {
+			text += fmt.Sprintf(", %d tie-flips, %d wrong", g.TieFlip, g.Wrong)
+		}
+	}
 	if kl := r.worstKL(); kl != nil {
-		text += fmt.Sprintf("; logits: mean KL %s ± %s, Δp ≤ %s", short(kl.KLMean), short(kl.KLStdErr), short(kl.DeltaP))
+		text += fmt.Sprintf("; logits: KL %s ± %s, p99 %s, at most %s; Δp %s ± %s, at most %s; same top-1 %.3g ± %.2g %%",
+			short(kl.KLMean), short(kl.KLStdErr), short(kl.KLP99), short(kl.KLMax), short(kl.DeltaPMean), short(kl.DeltaPStdErr), short(kl.DeltaP), 100*kl.Top1Share, 100*kl.Top1StdErr)
 	}
 	return text
 }

@@ -2,12 +2,41 @@ package verify
 
 import (
 	"fmt"
+	"math"
 
 	"colakit/formats/dtype"
 	"colakit/golden"
 	"colakit/reference/generate"
 	"colakit/verify/metric"
 )
+
+// TokenCounts counts ids that were decoded from the golden's latents.
+type TokenCounts struct {
+	Compared int `json:"compared"`
+	Match    int `json:"match"`
+	TieFlip  int `json:"tie_flip"`
+	Wrong    int `json:"wrong"`
+	Unknown  int `json:"unknown"`
+}
+
+// Anchor is a block after which a generation went on with the golden's ids, and with
+// its latents where these are recorded, for its own ids differed or its latents failed.
+type Anchor struct {
+	Block   int  `json:"block"`
+	Tokens  bool `json:"tokens"`  // ids differed
+	Latents bool `json:"latents"` // the golden's are recorded
+}
+
+func (a Anchor) describe() string {
+	why := "other tokens in"
+	if !a.Tokens {
+		why = "the golden's tokens, but failing latents in"
+	}
+	if a.Latents {
+		return fmt.Sprintf("%s block %d: the generation went on with the golden's tokens and latents", why, a.Block)
+	}
+	return fmt.Sprintf("%s block %d: the generation went on with the golden's tokens, but not with its latents, which are not recorded", why, a.Block)
+}
 
 // TokenFault is a generated id that is not the golden's.
 type TokenFault struct {
@@ -16,97 +45,129 @@ type TokenFault struct {
 	Position int     `json:"position"`
 	Got      int32   `json:"got"`
 	Want     int32   `json:"want"`
-	Kind     string  `json:"kind"` // "tie-flip", "after tie", "drift", "unknown"
+	Kind     string  `json:"kind"` // "tie-flip", "drift", "wrong", "unknown"; see Tokens
 	Gap      float64 `json:"gap"`  // between the golden's logits of both ids, as sampled
 }
 
 // The kinds of a TokenFault.
 const (
-	tieFlip  = "tie-flip"  // the golden holds both for equal, within what its rule allows
-	afterTie = "after tie" // an earlier tie of the sample changed what the repetition penalty sees
-	drifted  = "drift"
-	unknown  = "unknown" // the golden's logits of that block are not recorded
+	tieFlip = "tie-flip"
+	drifted = "drift"
+	wrong   = "wrong"
+	unknown = "unknown"
 )
 
 // maxTokenFaults bounds the list in a report.
 const maxTokenFaults = 20
 
-// drawn reports whether the golden's tokens were drawn at random.
-func (s *session) drawn() bool {
-	return !generate.Sampling{Temperature: s.info.Run.Temperature}.Greedy()
-}
-
 // compareTokens compares the generated ids and texts with the golden's.
 func (s *session) compareTokens() Tokens {
-	t := Tokens{Samples: len(s.info.Samples), Sampled: s.drawn(), texts: s.options.Text != nil && !s.drawn()}
-	if t.Sampled {
-		return t
+	t := Tokens{
+		Samples: len(s.info.Samples), Sampled: s.drawn(), Anchors: s.anchors,
+		texts: s.options.Text != nil && s.results != nil && s.options.Select.All() && !s.drawn(),
 	}
-	t.texts = t.texts && s.results != nil && s.options.Select.All()
 	for i, sample := range s.info.Samples {
 		if !s.options.Select.Samples.Holds(i) {
 			continue
 		}
 		s.compareSample(&t, i, sample)
-		if t.texts && s.options.Text(s.results[i].Generated()) == sample.Text {
+		if t.texts && s.options.Text(s.ownText(i)) == sample.Text {
 			t.TextSame++
 		}
 	}
 	return t
 }
 
+// ownText returns the ids that follow a prompt, as they were generated.
+func (s *session) ownText(sample int) []int32 {
+	var ids []int32
+	for _, block := range s.ids[Generation] {
+		ids = append(ids, block[sample]...)
+	}
+	return ids[min(s.results[sample].Trim, len(ids)):]
+}
+
 func (s *session) compareSample(t *Tokens, i int, sample golden.Sample) {
-	tied := false
 	var seen []int32
 	for b, want := range sample.Blocks {
-		if !s.selectsTokens(b) || b >= len(s.ids) && s.results == nil {
-			seen = append(seen, want...)
-			continue
-		}
-		got := s.block(i, b)
-		for p, id := range want {
-			t.Compared++
-			if p < len(got) && got[p] == id {
-				t.Match++
-				continue
-			}
-			fault := TokenFault{Sample: i, Block: b, Position: p, Got: -1, Want: id, Kind: drifted}
-			if p < len(got) {
-				fault.Got = got[p]
-				fault.Kind, fault.Gap = s.kind(i, b, p, got[p], id, seen, tied)
-			}
-			tied = tied || fault.Kind == tieFlip
-			t.note(fault)
+		if s.selectsTokens(b) {
+			s.compareBlock(t, i, b, want, seen)
 		}
 		seen = append(seen, want...)
 	}
 }
 
-func (s *session) block(sample, block int) []int32 {
-	if block < len(s.ids) {
-		return s.ids[block][sample]
+// compareBlock compares the ids of one block of a sample; seen are the golden's of
+// the blocks before.
+func (s *session) compareBlock(t *Tokens, sample, block int, want, seen []int32) {
+	own, ofGolden := s.block(Generation, sample, block), s.block(Free, sample, block)
+	reached := own != nil || s.results != nil // by the run, before it was stopped
+	for p, id := range want {
+		at := tokenPlace{sample, block, p, id, seen}
+		anchored := ""
+		if p < len(ofGolden) {
+			anchored, _ = s.kind(at, ofGolden[p])
+			t.noteGolden(anchored)
+		}
+		if !reached {
+			continue
+		}
+		t.Compared++
+		fault := TokenFault{Sample: sample, Block: block, Position: p, Got: -1, Want: id, Kind: drifted}
+		if p < len(own) {
+			fault.Got = own[p]
+			fault.Kind, fault.Gap = s.kind(at, own[p])
+		}
+		if fault.Kind == wrong && anchored != wrong {
+			fault.Kind = drifted
+		}
+		t.note(fault)
+	}
+}
+
+// block returns the ids that a mode decoded for a block of a sample; nil for none.
+func (s *session) block(m Mode, sample, block int) []int32 {
+	if block < len(s.ids[m]) && s.ids[m][block] != nil {
+		return s.ids[m][block][sample]
 	}
 	return nil
 }
 
-// kind tells a tie from a drift.
-func (s *session) kind(sample, block, position int, got, want int32, seen []int32, tied bool) (kind string, gap float64) {
-	known := s.references[block]
-	each := s.cfg.DiT.BlockSize * s.cfg.VAE.PatchSize
-	row := sample*each + position
+// tokenPlace is one token of the golden.
+type tokenPlace struct {
+	sample, block, position int
+	want                    int32
+	seen                    []int32 // before its block
+}
+
+// kind tells the golden's id, "", a tie and a wrong id from each other.
+func (s *session) kind(at tokenPlace, got int32) (kind string, gap float64) {
+	if got == at.want {
+		return "", 0
+	}
+	known := s.references[at.block]
+	row := at.sample*s.cfg.DiT.BlockSize*s.cfg.VAE.PatchSize + at.position
 	if row >= len(known) {
 		return unknown, 0
 	}
-	a, okA := s.sampled(known[row], got, seen)
-	b, okB := s.sampled(known[row], want, seen)
-	f := s.overall(Generation)
-	switch {
-	case okA && okB && b-a <= tieGap(f, known, s.grown):
-		return tieFlip, b - a
-	case tied:
-		return afterTie, b - a
+	gap, ok := s.gap(known[row], at, got)
+	if ok && math.Abs(gap) <= tieGap(s.overall(Generation), known, s.grown) {
+		return tieFlip, gap
 	}
-	return drifted, b - a
+	return wrong, gap
+}
+
+// gap returns how far the golden's logits of both ids lie apart or, of ids drawn at
+// random, how far the golden's is from being left out of the draw; ok is false where
+// that is not known.
+func (s *session) gap(row metric.Reference, at tokenPlace, got int32) (gap float64, ok bool) {
+	want, known := s.sampled(row, at.want, at.seen)
+	if s.drawn() {
+		least, bounded := s.leastDrawn(row, at.seen)
+		return want - least, known && bounded
+	}
+	own, held := s.sampled(row, got, at.seen)
+	return want - own, known && held
 }
 
 // sampled returns the golden's logit of an id as greedy decoding sees it: ids seen
@@ -132,12 +193,16 @@ func (s *session) sampled(row metric.Reference, id int32, seen []int32) (logit f
 	return logit, ok
 }
 
+// note counts an id.
 func (t *Tokens) note(f TokenFault) {
 	switch f.Kind {
+	case "":
+		t.Match++
+		return
 	case tieFlip:
 		t.TieFlip++
-	case afterTie:
-		t.AfterTie++
+	case wrong:
+		t.Wrong++
 	case unknown:
 		t.Unknown++
 	default:
@@ -148,10 +213,28 @@ func (t *Tokens) note(f TokenFault) {
 	}
 }
 
+// noteGolden counts an id that was decoded from the golden's latents.
+func (t *Tokens) noteGolden(kind string) {
+	if t.Golden == nil {
+		t.Golden = &TokenCounts{}
+	}
+	t.Golden.Compared++
+	switch kind {
+	case "":
+		t.Golden.Match++
+	case tieFlip:
+		t.Golden.TieFlip++
+	case wrong:
+		t.Golden.Wrong++
+	default:
+		t.Golden.Unknown++
+	}
+}
+
 // agreement presents the ids as rows of logits, for the policy. Those of which
 // nobody knows whether they tie count as ties, or as other ids.
 func (t Tokens) agreement(unknownTie bool) metric.Logits {
-	l := metric.Logits{Rows: t.Compared, SameTop1: t.Match, Ties: t.TieFlip + t.AfterTie}
+	l := metric.Logits{Rows: t.Compared, SameTop1: t.Match, Ties: t.TieFlip}
 	if unknownTie {
 		l.Ties += t.Unknown
 	}

@@ -28,8 +28,5 @@ func skippedCases(r *verify.Report) []testCase {
 	}
 	add(c.Replaced, "replaced by an AdaLN table", "taps whose operations the artifact has a table for")
 	add(c.Unjudged, "shown, not judged", "comparisons without a rule of the policy")
-	if r.Tokens.Sampled {
-		cases = append(cases, testCase{Class: "tokens", Name: "generated tokens", Skipped: &skipped{"drawn at random, so not comparable"}})
-	}
 	return cases
 }

@@ -19,23 +19,34 @@ type Logits struct {
 	// Grown is the mean KL that errors of the size that single operations make were
 	// measured to grow to; 0 where that was not measured.
 	Grown float64 `json:"grown,omitempty"`
-	// DeltaP is the largest |p−q| of a row's most probable token.
-	DeltaP float64 `json:"delta_p"`
+	// DeltaP is the largest |p−q| of the reference's most probable token of a row,
+	// DeltaPMean the mean of |p−q| over the rows.
+	DeltaP       float64 `json:"delta_p"`
+	DeltaPMean   float64 `json:"delta_p_mean"`
+	DeltaPStdErr float64 `json:"delta_p_stderr"` // of the mean
 	// SameTop1 counts rows whose most probable token is the same; Ties those of
 	// the others where the reference holds both tokens for equal within the
 	// given error.
 	SameTop1 int `json:"same_top1"`
 	Ties     int `json:"ties"`
+	// Top1Share is SameTop1 / Rows, Top1StdErr is √(p·(1−p)/n) of it.
+	Top1Share  float64 `json:"top1_share"`
+	Top1StdErr float64 `json:"top1_stderr"`
 }
 
 // Agreement is the share of rows with the same most probable token, ties
 // included; StdErr is √(p·(1−p)/n) of it.
 func (l Logits) Agreement() (share, stdErr float64) {
-	if l.Rows == 0 {
+	return proportion(l.SameTop1+l.Ties, l.Rows)
+}
+
+// proportion returns p = part/n, 1 of nothing, and √(p·(1−p)/n).
+func proportion(part, n int) (p, stdErr float64) {
+	if n == 0 {
 		return 1, 0
 	}
-	p := float64(l.SameTop1+l.Ties) / float64(l.Rows)
-	return p, math.Sqrt(p * (1 - p) / float64(l.Rows))
+	p = float64(part) / float64(n)
+	return p, math.Sqrt(p * (1 - p) / float64(n))
 }
 
 // Reference is what is known of the reference's logits in one row: the largest,
@@ -91,7 +102,7 @@ func LogSumExp(x []float64) float64 {
 // tie is the difference of two logits below which they count as equal.
 func CompareLogits(got [][]float64, want []Reference, tie float64) Logits {
 	l := Logits{Rows: len(want)}
-	kls := make([]float64, 0, len(want))
+	kls, deltas := make([]float64, 0, len(want)), make([]float64, 0, len(want))
 	for i, ref := range want {
 		kl := divergence(got[i], ref)
 		kls = append(kls, kl)
@@ -101,6 +112,7 @@ func CompareLogits(got [][]float64, want []Reference, tie float64) Logits {
 		}
 		first := ref.IDs[0]
 		p, q := math.Exp(ref.Values[0]-ref.LogSumExp), math.Exp(got[i][first]-LogSumExp(got[i]))
+		deltas = append(deltas, math.Abs(p-q))
 		l.DeltaP = larger(l.DeltaP, math.Abs(p-q))
 		switch top := Top(got[i]); {
 		case top == first:
@@ -110,6 +122,8 @@ func CompareLogits(got [][]float64, want []Reference, tie float64) Logits {
 		}
 	}
 	l.KLMean, l.KLStdErr = meanAndError(kls)
+	l.DeltaPMean, l.DeltaPStdErr = meanAndError(deltas)
+	l.Top1Share, l.Top1StdErr = proportion(l.SameTop1, l.Rows)
 	slices.SortFunc(kls, func(a, b float64) int { return -descending(a, b) })
 	if n := len(kls); n > 0 {
 		l.KLP99 = kls[int(math.Ceil(0.99*float64(n)))-1]

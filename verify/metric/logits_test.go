@@ -34,6 +34,9 @@ func TestCompareLogitsKnownAnswer(t *testing.T) {
 	if math.Abs(l.KLMax-math.Ln2/4) > 1e-12 || math.Abs(l.KLMean-math.Ln2/8) > 1e-12 || math.Abs(l.KLStdErr-math.Ln2/8) > 1e-12 {
 		t.Errorf("KL %v, mean %v ± %v", l.KLMax, l.KLMean, l.KLStdErr)
 	}
+	if math.Abs(l.DeltaPMean-0.125) > 1e-12 || math.Abs(l.DeltaPStdErr-0.125) > 1e-12 || l.Top1Share != 0.5 || math.Abs(l.Top1StdErr-math.Sqrt(0.125)) > 1e-12 {
+		t.Errorf("Δp %v ± %v, same top-1 %v ± %v", l.DeltaPMean, l.DeltaPStdErr, l.Top1Share, l.Top1StdErr)
+	}
 	if l.SameTop1 != 1 || l.Ties != 0 || math.Abs(l.DeltaP-0.25) > 1e-12 {
 		t.Errorf("got %+v", l)
 	}

@@ -103,9 +103,9 @@ func tokenClasses(t verify.Tokens) []tokenClass {
 	list := []tokenClass{
 		{"MATCH", "the golden's token", t.Match, 0, "good"},
 		{"TIE-FLIP", "the golden holds both for equal, within the error of its logits", t.TieFlip, 0, "tie"},
-		{"AFTER A TIE", "an earlier tie of the sample changed what follows", t.AfterTie, 0, "tie"},
 		{"UNKNOWN", "the golden's logits of that block are not recorded", t.Unknown, 0, "tie"},
-		{"DRIFT", "another token, with no tie to excuse it", t.Drift, 0, "bad"},
+		{"DRIFT", "another token, with no tie to excuse it; from the golden's latents the engine decodes the golden's", t.Drift, 0, "bad"},
+		{"WRONG", "another token, with no tie to excuse it, from the golden's latents, too", t.Wrong, 0, "bad"},
 	}
 	var seen []tokenClass
 	for _, c := range list {
@@ -119,10 +119,10 @@ func tokenClasses(t verify.Tokens) []tokenClass {
 
 // logitTable lists the distributions of the blocks.
 func logitTable(r *verify.Report) table {
-	t := table{Caption: "Logits as distributions", Heads: []string{"mode", "block", "positions", "mean KL", "± stderr", "p99", "largest", "Δp", "same top-1", "ties"}}
+	t := table{Caption: "Logits as distributions", Heads: []string{"mode", "block", "positions", "mean KL", "± stderr", "p99", "largest", "mean Δp", "± stderr", "largest", "same top-1", "%", "± stderr", "ties"}}
 	for _, l := range r.Logits {
 		f := verify.FigureText
-		t.Rows = append(t.Rows, []string{string(l.Mode), fmt.Sprint(l.Block), fmt.Sprint(l.Rows), f(l.KLMean), f(l.KLStdErr), f(l.KLP99), f(l.KLMax), f(l.DeltaP), fmt.Sprint(l.SameTop1), fmt.Sprint(l.Ties)})
+		t.Rows = append(t.Rows, []string{string(l.Mode), fmt.Sprint(l.Block), fmt.Sprint(l.Rows), f(l.KLMean), f(l.KLStdErr), f(l.KLP99), f(l.KLMax), f(l.DeltaPMean), f(l.DeltaPStdErr), f(l.DeltaP), fmt.Sprint(l.SameTop1), fmt.Sprintf("%.4g", 100*l.Top1Share), fmt.Sprintf("%.2g", 100*l.Top1StdErr), fmt.Sprint(l.Ties)})
 	}
 	return t
 }

@@ -72,7 +72,7 @@ func Failing(s Shape) *verify.Report {
 		{Phase: "tokens", Subject: "generated tokens", Text: "other tokens 0.25 > 0", Failed: 1, Compared: 1, ExplainedBy: r.Divergence.Op},
 	}
 	r.Notes = []string{"the artifact was not made from the bundle's checkpoint: <b>x</b>.safetensors had another SHA-256"}
-	r.Tokens = verify.Tokens{Compared: 12, Match: 7, TieFlip: 1, AfterTie: 1, Drift: 3, Samples: 1, First: []verify.TokenFault{
+	r.Tokens = verify.Tokens{Compared: 12, Match: 7, TieFlip: 1, Wrong: 1, Drift: 3, Samples: 1, First: []verify.TokenFault{
 		{Sample: 0, Block: 0, Position: 3, Got: 17, Want: 4, Kind: "tie-flip", Gap: 1e-4},
 		{Sample: 0, Block: 1, Position: 1, Got: 9, Want: 8, Kind: "drift", Gap: 2.5},
 	}}
@@ -122,8 +122,8 @@ func base(name string, s Shape) *verify.Report {
 		}},
 		Coverage: verify.Coverage{Elements: 123456, NotRecorded: map[string]int{"not at level ops": 5, "beyond the block limit": 40}, NotCompared: map[string]int{"fused in this engine": 3}, Unjudged: 7},
 		Logits: []verify.LogitRow{
-			{Mode: verify.Free, Block: 0, Logits: metric.Logits{Rows: 6, KLMean: 1e-6, KLStdErr: 1e-7, KLP99: 2e-6, KLMax: 3e-6, DeltaP: 1e-4, SameTop1: 6}},
-			{Mode: verify.Generation, Block: 1, Logits: metric.Logits{Rows: 6, KLMean: 1e-2, KLStdErr: 1e-3, KLP99: 2e-2, KLMax: 3e-2, DeltaP: 0.125, SameTop1: 4, Ties: 1}},
+			{Mode: verify.Free, Block: 0, Logits: metric.Logits{Rows: 6, KLMean: 1e-6, KLStdErr: 1e-7, KLP99: 2e-6, KLMax: 3e-6, DeltaP: 1e-4, SameTop1: 6, DeltaPMean: 5e-5, DeltaPStdErr: 1e-5, Top1Share: 1}},
+			{Mode: verify.Generation, Block: 1, Logits: metric.Logits{Rows: 6, KLMean: 1e-2, KLStdErr: 1e-3, KLP99: 2e-2, KLMax: 3e-2, DeltaP: 0.125, SameTop1: 4, DeltaPMean: 0.05, DeltaPStdErr: 0.01, Top1Share: 4. / 6, Top1StdErr: 0.19, Ties: 1}},
 		},
 	}
 	for _, m := range []verify.Mode{verify.Isolated, verify.Free, verify.Generation} {
