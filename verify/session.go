@@ -75,7 +75,7 @@ func Run(ctx context.Context, e generate.Engine, b *golden.Bundle, o Options) (*
 	if err := s.compareAll(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.diagnose(ctx); err != nil {
+	if err := s.diagnose(ctx); err != nil && ctx.Err() == nil { // an interrupted run is reported without
 		return nil, fmt.Errorf("%s against %s, computing what fails anew: %w", o.Engine.Name, o.Name, err)
 	}
 	r := s.report()

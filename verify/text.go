@@ -41,6 +41,7 @@ func (r *Report) WriteText(w io.Writer, o TextOptions) error {
 	r.writeCoverage(k, o.Everything)
 	if o.Everything {
 		r.writeGrowth(k)
+		r.writeLogits(k)
 		r.writeEverything(k)
 	}
 	return k.err
@@ -245,15 +246,14 @@ func (r *Report) outcome() string {
 	if t.texts {
 		text += fmt.Sprintf("; texts: %d of %d", t.TextSame, t.Samples)
 	}
-	if g := t.Golden; g != nil {
-		text += fmt.Sprintf("; of the golden's latents: %d of %d", g.Match, g.Compared)
-		if g.TieFlip+g.Wrong > 0 {
-			text += fmt.Sprintf(", %d tie-flips, %d wrong", g.TieFlip, g.Wrong)
-		}
+	if g := t.Golden; g != nil && g.Match < g.Compared {
+		text += fmt.Sprintf("; from the golden's latents %d of %d, %d tie-flips, %d wrong", g.Match, g.Compared, g.TieFlip, g.Wrong)
 	}
 	if kl := r.worstKL(); kl != nil {
-		text += fmt.Sprintf("; logits: KL %s ± %s, p99 %s, at most %s; Δp %s ± %s, at most %s; same top-1 %.3g ± %.2g %%",
-			short(kl.KLMean), short(kl.KLStdErr), short(kl.KLP99), short(kl.KLMax), short(kl.DeltaPMean), short(kl.DeltaPStdErr), short(kl.DeltaP), 100*kl.Top1Share, 100*kl.Top1StdErr)
+		text += fmt.Sprintf("; logits: mean KL %s ± %s, Δp ≤ %s", short(kl.KLMean), short(kl.KLStdErr), short(kl.DeltaP))
+		if kl.SameTop1 < kl.Rows {
+			text += fmt.Sprintf(", same top-1 %.3g ± %.2g %%", 100*kl.Top1Share, 100*kl.Top1StdErr)
+		}
 	}
 	return text
 }

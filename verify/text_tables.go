@@ -144,6 +144,20 @@ func (r *Report) writeOverrides(k *ink) {
 	}
 }
 
+// writeLogits prints the distributions, block by block.
+func (r *Report) writeLogits(k *ink) {
+	if len(r.Logits) == 0 {
+		return
+	}
+	k.section("Logits as distributions over tokens: KL divergence and change of the golden's most probable one")
+	t := newTable("mode", ">block", ">rows", ">mean KL", "±", ">p99", ">largest", ">mean Δp", "±", ">largest", ">same top-1", "±", ">ties")
+	for _, l := range r.Logits {
+		t.row(string(l.Mode), fmt.Sprint(l.Block), fmt.Sprint(l.Rows), short(l.KLMean), short(l.KLStdErr), short(l.KLP99), short(l.KLMax),
+			short(l.DeltaPMean), short(l.DeltaPStdErr), short(l.DeltaP), fmt.Sprintf("%.4g %%", 100*l.Top1Share), fmt.Sprintf("%.2g %%", 100*l.Top1StdErr), fmt.Sprint(l.Ties))
+	}
+	t.write(k)
+}
+
 // writeEverything prints every operation in every mode, summed up over the passes.
 func (r *Report) writeEverything(k *ink) {
 	type key struct {
