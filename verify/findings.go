@@ -258,8 +258,8 @@ func (s *session) notes(t Tokens) []string {
 	if t.Sampled {
 		notes = append(notes, "tokens were drawn at random in Python: the engine draws the golden's wherever it may draw them at all")
 	}
-	for _, a := range t.Anchors {
-		notes = append(notes, a.describe())
+	if len(t.Anchors) > 0 {
+		notes = append(notes, anchorNote(t.Anchors))
 	}
 	return notes
 }

@@ -3,6 +3,7 @@ package verify
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"colakit/formats/dtype"
 	"colakit/golden"
@@ -27,15 +28,20 @@ type Anchor struct {
 	Latents bool `json:"latents"` // the golden's are recorded
 }
 
-func (a Anchor) describe() string {
-	why := "other tokens in"
-	if !a.Tokens {
-		why = "the golden's tokens, but failing latents in"
+// anchorNote says after which blocks a generation went on with the golden's values.
+func anchorNote(anchors []Anchor) string {
+	var blocks []string
+	for _, a := range anchors {
+		why, unknown := "failing latents", ""
+		if a.Tokens {
+			why = "other tokens"
+		}
+		if !a.Latents {
+			unknown = ", its latents are not recorded"
+		}
+		blocks = append(blocks, fmt.Sprintf("block %d (%s%s)", a.Block, why, unknown))
 	}
-	if a.Latents {
-		return fmt.Sprintf("%s block %d: the generation went on with the golden's tokens and latents", why, a.Block)
-	}
-	return fmt.Sprintf("%s block %d: the generation went on with the golden's tokens, but not with its latents, which are not recorded", why, a.Block)
+	return "the generation went on with the golden's tokens and latents after " + strings.Join(blocks, ", ")
 }
 
 // TokenFault is a generated id that is not the golden's.
