@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds a folder to carry to a machine with a GPU that has neither Go nor network: the programs and the kernels' tests,
-# built with the tag cuda, and run.sh, which runs them there. It needs glibc and the CUDA driver, nothing else.
+# built with the tag cuda, and run.sh, which runs them there. It needs glibc 2.34 or newer, libgcc_s and the CUDA driver.
 #   scripts/gpu-bundle.sh [FOLDER]   (bin/gpu)
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -9,7 +9,8 @@ mkdir -p "$out/tests"
 out=$(cd "$out" && pwd)
 environment=$(scripts/cuda-env.sh)
 eval "$environment"
-export CGO_LDFLAGS="$CGO_LDFLAGS -static-libstdc++ -static-libgcc"
+# libstdc++ goes along; without --gc-sections parts of it that nothing uses would ask for a newer glibc than 2.34
+export CGO_LDFLAGS="$CGO_LDFLAGS -static-libstdc++ -Wl,--gc-sections"
 
 go build -tags cuda -trimpath -o "$out/" ./cmd/...
 for package in $(go list -tags cuda -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./kernels/...); do

@@ -5,6 +5,7 @@ package emulated
 import (
 	"embed"
 	"errors"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -79,7 +80,7 @@ func TestDeadlock(t *testing.T) {
 	err := d.Launch("bad_barrier", device.Launch{Grid: device.D(1), Block: device.D(128)}, devicetest.Alloc(t, d, 512))
 	fault(t, err, "deadlock", "100 threads, first (0,0,0), wait for a barrier at plants.cu:", "20 threads, first (100,0,0), wait for __shfl_xor_sync", "8 of 128 threads have ended", "kernel bad_barrier")
 	after := planted(t, Options{}) // the runtime itself is as before
-	devicetest.Must(t, after.Launch("many_syncs", device.Launch{Grid: device.D(1), Block: device.D(128)}, devicetest.Alloc(t, after, 4), int32(3)))
+	devicetest.Must(t, after.Launch("many_barriers", device.Launch{Grid: device.D(1), Block: device.D(128)}, devicetest.Alloc(t, after, 4), int32(3)))
 }
 
 func TestOutOfRange(t *testing.T) {
@@ -100,9 +101,9 @@ func TestOutOfRange(t *testing.T) {
 		{"bad_index", 12, 0, 3, []string{"a write 0 bytes past the end of a buffer of 12 bytes"}},
 		{"bad_index", 12, 0, 4, []string{"4 bytes past the end of a buffer of 12 bytes"}},
 		{"bad_index", 0, 0, 2, []string{"near the null pointer"}},
-		{"bad_dyn", 16, 100, 26, []string{"a write 4 bytes past the end of dynamic shared memory"}},
-		{"bad_dyn", 16, 100, 32, []string{"128 bytes from the start of 100 bytes of dynamic shared memory"}},
-		{"bad_stack", 16, 0, 3, []string{"stack overflow"}},
+		{"bad_dynamic", 128, 100, 26, []string{"a write 4 bytes past the end of dynamic shared memory"}},
+		{"bad_dynamic", 128, 100, 32, []string{"128 bytes from the start of 100 bytes of dynamic shared memory"}},
+		{"bad_stack", 128, 0, 3, []string{"stack overflow"}},
 	} {
 		d := planted(t, Options{})
 		var b device.Buffer
@@ -115,6 +116,45 @@ func TestOutOfRange(t *testing.T) {
 			t.Errorf("after a fault: %v", again)
 		}
 	}
+}
+
+// TestMisuse expects the place of a mistake in the error.
+func TestMisuse(t *testing.T) {
+	for _, c := range []struct {
+		kernel string
+		block  int
+		parts  []string
+	}{
+		{"bad_barrier_place", 64, []string{"a barrier is reached at plants.cu:", "and at plants.cu:"}},
+		{"bad_mask", 32, []string{"__shfl_sync at plants.cu:", "lane 16 is not in its own mask 0000ffff", "thread (16,0,0)"}},
+		{"bad_copy", 32, []string{"cp.async at plants.cu:", "not 16-byte aligned"}},
+		{"bad_trap", 32, []string{"__trap at plants.cu:", "thread (4,0,0)"}},
+	} {
+		d := planted(t, Options{})
+		err := d.Launch(c.kernel, device.Launch{Grid: device.D(1), Block: device.D(c.block), Shared: 64}, devicetest.Alloc(t, d, 256))
+		fault(t, err, append(c.parts, "kernel "+c.kernel)...)
+	}
+}
+
+// TestPlanted runs the wrong kernel that EMULATED_PLANT names, for scripts/sanitize.sh.
+func TestPlanted(t *testing.T) {
+	plant := os.Getenv("EMULATED_PLANT")
+	if plant == "" {
+		t.Skip("not run: EMULATED_PLANT names no kernel")
+	}
+	d := planted(t, Options{Workers: 4})
+	b, small := devicetest.Alloc(t, d, 4096), devicetest.Alloc(t, d, 33*4)
+	k, err := cuda.Find(d.kernels, plant)
+	devicetest.Must(t, err)
+	args := []any{b}
+	if len(k.Parameters) == 2 {
+		args = []any{small, int32(34)}
+	}
+	if plant == "bad_align" {
+		args = []any{b, devicetest.Alloc(t, d, 64)}
+	}
+	err = d.Launch(plant, device.Launch{Grid: device.D(4), Block: device.D(32)}, args...)
+	t.Log("the launch returned: ", err)
 }
 
 // TestFirstFault expects the error of the first failing block, whatever the number of OS threads.
@@ -137,7 +177,7 @@ func TestUninitialised(t *testing.T) {
 	}
 	d := planted(t, Options{})
 	b := devicetest.Alloc(t, d, 3*64*4)
-	devicetest.Must(t, d.Launch("bad_uninit", device.Launch{Grid: device.D(3), Block: device.D(64)}, b))
+	devicetest.Must(t, d.Launch("bad_uninitialised", device.Launch{Grid: device.D(3), Block: device.D(64)}, b))
 	for i, v := range devicetest.Get[float32](t, d, b) {
 		if (v == v) != (i%64 == 3) {
 			t.Fatalf("element %d is %g", i, v)

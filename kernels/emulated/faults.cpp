@@ -40,9 +40,7 @@ std::string describe(Block *b) {
   return "illegal access " + memory_describe(a);
 }
 
-// where the handler sends a faulting CUDA thread: still on its stack, out of the signal
-void fault_landing() {
-  Block *b = block;
+void write_message(Block *b) {
   std::string text = describe(b);
   Dl_info info{};
   if (dladdr((void *)b->fault_pc, &info) && info.dli_fbase) {
@@ -51,10 +49,16 @@ void fault_landing() {
     text += s;
   }
   snprintf(b->message, sizeof b->message, "%s", text.c_str());
+}
+
+// where the handler sends a faulting CUDA thread: still on its stack, out of the signal
+void fault_landing() {
+  Block *b = block;
+  write_message(b);
   b->failed = true;
   b->code = kIllegalAddress;
   b->failed_thread = self->index;
-  return_home();
+  return_home();  // and no destructor runs
 }
 
 void pass_on(int signal_number, siginfo_t *info, void *context) {
@@ -103,7 +107,7 @@ void restore_fault_handlers() {
 void use_signal_stack() {
   stack_t s{};
   s.ss_size = 64 << 10;
-  s.ss_sp = malloc(s.ss_size);
+  s.ss_sp = map_pages(s.ss_size);
   if (s.ss_sp) sigaltstack(&s, nullptr);
 }
 }  // namespace emulated

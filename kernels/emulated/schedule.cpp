@@ -74,6 +74,7 @@ void entry();
 
 void start(Block *b, Thread *t) {
   if (!t->stack) t->stack = take_stack(b);
+  unpoison(t->stack + kPage, kStackBytes - kPage);  // its last user may have been abandoned
   t->context = new_context(t->stack + kStackBytes, entry);
   t->state = State::kStarted;
 }
@@ -81,8 +82,7 @@ void start(Block *b, Thread *t) {
 bool ready(const Thread &t) { return t.state == State::kStarted && (!t.waits_for || *t.waits_for != t.generation); }
 
 // "deadlock: 100 threads, first (0,0,0), wait for a barrier at gemm.cu:12; …"
-void deadlock() {
-  Block *b = block;
+std::string deadlock_text(Block *b) {
   struct Group {
     Thread *first;
     int n;
@@ -104,7 +104,13 @@ void deadlock() {
     text += line;
   }
   snprintf(line, sizeof line, "%u of %u threads have ended", done, b->n);
-  fail("%s", (text + line).c_str());
+  return text + line;
+}
+
+void deadlock() {
+  char text[sizeof block->message];  // fail does not come back to destroy a string
+  snprintf(text, sizeof text, "%s", deadlock_text(block).c_str());
+  fail("%s", text);
 }
 
 // a thread has run to its end: whoever waits only for it can go on
@@ -279,9 +285,11 @@ std::atomic<uint64_t> switches{0};
 
 void return_home() {
   Block *b = block;
-  void *abandoned;
-  release(&b->end_token);
-  switch_to(&abandoned, b->home, b->home_stack, b->home_stack_bytes, b->home_fiber, true);
+  void *abandoned, *home = b->home, *fiber = b->home_fiber;
+  const void *stack = b->home_stack;
+  size_t bytes = b->home_stack_bytes;
+  release(&b->end_token);  // the block is touched only in front of this
+  switch_to(&abandoned, home, stack, bytes, fiber, true);
   abort();
 }
 
