@@ -17,7 +17,11 @@ type Gain struct {
 	In     float64 `json:"in"`     // rms over the passes of the rel-L2 before the layer
 	Out    float64 `json:"out"`    // likewise after it
 	Factor float64 `json:"factor"` // Out/In; 0 where In is 0
-	Own    float64 `json:"own"`    // largest rel-L2 that one of its operations makes on the golden's inputs
+	// Own is what the layer may make by itself: the largest rel-L2 that one of its
+	// operations makes on the golden's inputs; under the released contract at least
+	// √m·2⁻⁹, of m operations that round to bfloat16, for any error ahead of them sends
+	// some results the other way.
+	Own float64 `json:"own"`
 }
 
 // The states of a layer.
@@ -78,12 +82,26 @@ func (s *session) gains() map[string]*Gain {
 		for layer, paths := range before {
 			name := fmt.Sprintf("%s %d", section, layer)
 			if g := gainOf(rel, passes, paths, after[layer]); g.Passes > 0 {
-				g.Own = own[name]
+				g.Own = max(own[name], s.roundings(section, layer))
 				gains[name] = g
 			}
 		}
 	}
 	return gains
+}
+
+// roundings is √m·2⁻⁹ for the m operations of a layer under the released contract.
+func (s *session) roundings(section catalog.Section, layer int) float64 {
+	if s.contract != generate.Released {
+		return 0
+	}
+	m := 0
+	for _, op := range s.catalog.Ops() {
+		if op.Section == section && op.Layer == layer && op.Kind != catalog.Copy {
+			m++
+		}
+	}
+	return math.Sqrt(float64(m)) * 0x1p-9
 }
 
 // gainOf sums up one layer over the passes in which both values are known.

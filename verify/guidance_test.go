@@ -178,3 +178,27 @@ func TestWhatIsFollowed(t *testing.T) {
 		}
 	}
 }
+
+// TestRoundingsAreNoInstability: under the released contract the least error ahead of
+// a layer sends some of its results the other way; that is not multiplied error.
+func TestRoundingsAreNoInstability(t *testing.T) {
+	b, err := golden.OpenFS(golden.TinyBundles()[0].Files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := hf.ParseConfig(b.Info.Model.DiT, b.Info.Model.VAE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &session{catalog: catalog.New(cfg, 7), contract: generate.Released}
+	own := s.roundings(catalog.Encoder, 1)
+	for out, unstable := range map[float64]bool{4.7e-3: false, 0.1: true} {
+		g := &Gain{Passes: 1, In: 1e-6, Out: out, Factor: out / 1e-6, Own: own}
+		if g.unstable() != unstable {
+			t.Errorf("an error of %v is unstable: %v, beyond %v by itself", out, !unstable, own)
+		}
+	}
+	if s.contract = generate.Exact; s.roundings(catalog.Encoder, 1) != 0 {
+		t.Error("the exact contract rounds")
+	}
+}
