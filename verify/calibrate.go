@@ -61,6 +61,9 @@ func (s *session) amplified() map[Mode]map[string]bool {
 			watched[Free][logitsOf(l.Block)] = true
 		}
 	}
+	for _, block := range s.driftedBlocks() {
+		watched[Generation][logitsOf(block)] = true
+	}
 	if c := s.coverageResult(); len(c.Missing)+len(c.Extra) > 0 {
 		return nil
 	}
@@ -181,6 +184,7 @@ func (s *session) judgeAgain(m Mode, g *growth) {
 		if l := &s.logits[i]; l.Mode == m {
 			if grown := g.grown[logitsOf(l.Block)]; grown != nil {
 				l.Grown = grown.divergence
+				s.grownLogits[l.Block] = math.Sqrt(grown.square)
 			}
 		}
 	}

@@ -247,6 +247,9 @@ func (s *session) notes(t Tokens) []string {
 	if n := s.countGrown(); n > 0 {
 		notes = append(notes, fmt.Sprintf("judged by what this model makes of rounding, %s: errors of the size that its operations make by themselves grow to a rel-L2 of %s", plural(n, "output"), short(s.grown)))
 	}
+	for _, block := range slices.Sorted(maps.Keys(s.grownLogits)) {
+		notes = append(notes, fmt.Sprintf("ties in block %d: errors of the size that the operations make by themselves grow to a rel-L2 of %s in its logits", block, short(s.grownLogits[block])))
+	}
 	if r := s.resolution(); r != "" {
 		notes = append(notes, r)
 	}

@@ -237,7 +237,7 @@ var logitRules = []Rule{
 	},
 	{
 		Name: "tokens", Formula: "every id the same, but for ties",
-		Derivation: "Greedy decoding of the same logits. A tie: the golden's logits of both ids differ by no more than the limit of a block allows, 2·tol·rms.",
+		Derivation: "Greedy decoding of the same logits. A tie: the golden's logits of both ids differ by no more than the limit of a block allows, 2·tol·rms, or, where that leaves an id, than twice what errors of the operations' own size are measured to grow to in the block's logits.",
 		applies:    func(f Facts) bool { return f.Mode == Generation && f.Artifact == dtype.F32 },
 		logits:     func(f Facts, l metric.Logits) []Check { return []Check{check("share of other ids", others(l), 0)} },
 	},

@@ -116,6 +116,7 @@ type session struct {
 	distributions []distribution
 	grown         float64              // largest rel-L2 that the operations' own errors were measured to grow to
 	diagnosis     *Diagnosis           // of the earliest failure
+	grownLogits   map[int]float64      // block → likewise in its logits, where that was measured
 	undecided     bool                 // tokens differ, and whether they tie is not recorded
 	results       []generate.Result    // of a finished generation
 	ids           map[Mode][][][]int32 // as decoded, by block and sample
@@ -127,7 +128,7 @@ type session struct {
 }
 
 func newSession(e generate.Engine, b *golden.Bundle, o Options) (*session, error) {
-	s := &session{engine: e, bundle: b, info: &b.Info, options: o, order: map[string]int{}, largest: map[string]float64{}, misshaped: map[string]bool{}, ids: map[Mode][][][]int32{}, normalised: map[string]*rowMoments{}}
+	s := &session{engine: e, bundle: b, info: &b.Info, options: o, order: map[string]int{}, largest: map[string]float64{}, misshaped: map[string]bool{}, ids: map[Mode][][][]int32{}, grownLogits: map[int]float64{}, normalised: map[string]*rowMoments{}}
 	var err error
 	if err := checkOverrides(o.Overrides); err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package verify
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"colakit/formats/dtype"
@@ -157,10 +158,28 @@ func (s *session) kind(at tokenPlace, got int32) (kind string, gap float64) {
 		return unknown, 0
 	}
 	gap, ok := s.gap(known[row], at, got)
-	if ok && math.Abs(gap) <= tieGap(s.overall(Generation), known, s.grown) {
+	if ok && math.Abs(gap) <= tieGap(s.overall(Generation), known, max(s.grown, s.grownLogits[at.block])) {
 		return tieFlip, gap
 	}
 	return wrong, gap
+}
+
+// driftedBlocks lists the blocks with ids that only a measurement of what errors grow
+// to in their logits can tell from ties.
+func (s *session) driftedBlocks() []int {
+	var blocks []int
+	for b := range s.ids[Generation] {
+		var t Tokens
+		for i, sample := range s.info.Samples {
+			if b < len(sample.Blocks) && s.selectsTokens(b) && s.options.Select.Samples.Holds(i) {
+				s.compareBlock(&t, i, b, sample.Blocks[b], slices.Concat(sample.Blocks[:b]...))
+			}
+		}
+		if t.Drift > 0 {
+			blocks = append(blocks, b)
+		}
+	}
+	return blocks
 }
 
 // gap returns how far the golden's logits of both ids lie apart or, of ids drawn at
