@@ -24,11 +24,11 @@ var _ generate.Forcing = (*capturer)(nil)
 // errCaptured ends the run.
 var errCaptured = errors.New("the value was shown")
 
-// Want asks for all that has to be replaced, and for the value.
+// Want asks for all that the golden's value takes the place of, and for the value.
 func (c *capturer) Want(site generate.Site) bool {
 	op, known := c.catalog.Lookup(site)
 	_, held := c.order[site.String()]
-	return known && !op.Derived && (held || site == c.site)
+	return known && !op.Derived && (site == c.site || held && c.replaces(site, op))
 }
 
 // Record keeps the value.
@@ -51,11 +51,15 @@ func (s *session) capture(ctx context.Context, call *operation.Call) (tensor.Vie
 	if kept {
 		site.Path = catalog.Logits
 	}
-	o := s.settings(Isolated)
-	tap := &capturer{observer: observer{session: s, ctx: ctx, mode: Isolated}, site: site}
-	o.Tap = s.options.tap(tap)
-	_, err := generate.Run(ctx, s.engine, s.prompts(), o, generate.NoiseFunc(s.noise))
+	p := s.plans[Isolated]
+	tap := &capturer{observer: observer{session: s, ctx: ctx, mode: Isolated, plan: p}, site: site}
+	stopped := s.stopped // that the rest is not compared does not end this run
+	s.stopped = ""
+	_, err := s.drive(ctx, p, tap, p.stop)
+	s.stopped = stopped
 	switch {
+	case errors.Is(err, errHalted): // out of time
+		return tensor.View{}, ctx.Err()
 	case err != nil && !errors.Is(err, errCaptured):
 		return tensor.View{}, err
 	case tap.seen.Data == nil || !kept:

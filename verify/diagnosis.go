@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"colakit/formats/tensor"
 	"colakit/reference/generate"
@@ -68,20 +69,10 @@ func (h Hypothesis) String() string {
 	return fmt.Sprintf("%s matches if %s: rel-L2 of it to that %s; candidate and golden are %s apart", who, h.Says, short(h.RelL2), short(h.Apart))
 }
 
-// investigation computes one failing value anew.
-type investigation struct {
-	*session
-	first     *Comparison
-	call      *operation.Call
-	candidate tensor.View
-	golden    tensor.View
-	apart     float64
-}
-
 // diagnose computes the earliest failing operation anew.
 func (s *session) diagnose(ctx context.Context) error {
 	first := s.firstFailure()
-	if first == nil {
+	if first == nil || s.open() {
 		return nil
 	}
 	i, why, err := s.investigate(ctx, first)
@@ -95,7 +86,12 @@ func (s *session) diagnose(ctx context.Context) error {
 	if s.diagnosis, err = i.conclude(ctx); err != nil {
 		return err
 	}
-	return i.confirm(ctx)
+	if s.options.Replay != nil {
+		if err := s.options.Replay(s.replay(i, first)); err != nil {
+			return err
+		}
+	}
+	return s.confirm(ctx, i, first)
 }
 
 // firstFailure is the earliest failure: of the isolated mode, where every operation
@@ -117,6 +113,8 @@ func (s *session) investigate(ctx context.Context, c *Comparison) (i *investigat
 		return nil, "every operation is right by itself", nil
 	case s.options.Artifact.Weights == nil:
 		return nil, "the verifier was not given the artifact's weights", nil
+	case !s.deadline.IsZero() && time.Now().After(s.deadline):
+		return nil, "the time was up", nil
 	case s.misshaped[c.Name]:
 		return nil, "its shape is not the golden's", nil
 	}
@@ -127,7 +125,7 @@ func (s *session) investigate(ctx context.Context, c *Comparison) (i *investigat
 	if err != nil {
 		return nil, "", err
 	}
-	i = &investigation{session: s, first: c, call: call}
+	i = &investigation{call: call, facts: c.facts, grown: c.Grown, grownMax: c.GrownMax, retyped: c.phase == phaseStructure}
 	if i.golden, err = s.bundle.Read(call.Site.String()); errors.Is(err, tensor.ErrNotFound) || err == nil && !i.golden.Type.Float() {
 		return nil, "the golden does not hold its value", nil
 	}
@@ -137,8 +135,7 @@ func (s *session) investigate(ctx context.Context, c *Comparison) (i *investigat
 	if i.candidate, err = s.capture(ctx, call); err != nil || i.candidate.Data == nil {
 		return nil, "the engine did not show it again", err
 	}
-	i.apart = c.Summary.RelL2
-	return i, "", nil
+	return i, "", i.measure(ctx)
 }
 
 // call gathers the operands of a site as the engine was given them.
@@ -164,37 +161,23 @@ func (s *session) call(site generate.Site) (*operation.Call, error) {
 
 // confirm looks for another failing value of the same operation, the last one, and
 // keeps the matches that explain it, too, if any do.
-func (i *investigation) confirm(ctx context.Context) error {
+func (s *session) confirm(ctx context.Context, i *investigation, first *Comparison) error {
 	var last *Comparison
-	for _, c := range i.inOrder() {
-		if c.Mode == Isolated && c.Failed() && c.op == i.first.op && c != i.first {
+	for _, c := range s.inOrder() {
+		if c.Mode == Isolated && c.Failed() && c.op == first.op && c != first {
 			last = c
 		}
 	}
-	if last == nil || len(i.diagnosis.Matches) == 0 {
+	if last == nil || len(s.diagnosis.Matches) == 0 {
 		return nil
 	}
-	other, why, err := i.investigate(ctx, last)
+	other, why, err := s.investigate(ctx, last)
 	if err != nil || why != "" {
 		return err
 	}
-	var kept []Hypothesis
-	for _, h := range i.diagnosis.Matches {
-		for _, alt := range other.call.Alternatives() {
-			if alt.Name != h.Name || alt.Says != h.Says || alt.Part != h.Part {
-				continue
-			}
-			_, fits, err := other.near(ctx, h.Side, alt)
-			if err != nil {
-				return err
-			}
-			if fits {
-				kept = append(kept, h)
-			}
-		}
-	}
+	kept, err := other.among(ctx, s.diagnosis.Matches)
 	if len(kept) > 0 {
-		i.diagnosis.Matches, i.diagnosis.Also = kept, last.Name
+		s.diagnosis.Matches, s.diagnosis.Also = kept, last.Name
 	}
-	return nil
+	return err
 }

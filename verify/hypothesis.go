@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"colakit/formats/dtype"
+	"colakit/formats/tensor"
 	"colakit/verify/catalog"
 	"colakit/verify/metric"
 	"colakit/verify/operation"
@@ -30,22 +31,34 @@ const (
 	shownMatches = 4
 )
 
-// near evaluates a way to compute the value and compares a side with it: by the rule
-// that judges the operation, with the weights that were used for both.
-func (i *investigation) near(ctx context.Context, side string, alt operation.Alternative) (metric.Summary, bool, error) {
-	v, err := operation.Evaluate(i.call, alt)
-	if err != nil {
-		return metric.Summary{}, false, err
-	}
-	return i.distance(ctx, side, v)
+// investigation computes one value anew, and compares both sides with it.
+type investigation struct {
+	call            *operation.Call
+	candidate       tensor.View
+	golden          tensor.View
+	facts           Facts
+	grown, grownMax float64 // of a chain, see Comparison
+	retyped         bool    // the candidate's type is another than the golden's
+
+	apart    float64 // rel-L2 of the candidate to the golden
+	mismatch bool    // NaN or infinity on one side only
 }
 
+// measure compares the sides with each other.
+func (i *investigation) measure(ctx context.Context) error {
+	sum, err := metric.Compare(ctx, i.candidate, i.golden, metric.Options{Unit: i.facts.Type})
+	i.apart, i.mismatch = sum.RelL2, sum.Mask.Mismatch > 0
+	return err
+}
+
+// distance compares a side with a way to compute the value: by the rule that judges the
+// operation, with the weights that were used for both.
 func (i *investigation) distance(ctx context.Context, side string, v operation.Value) (metric.Summary, bool, error) {
 	got := i.candidate
 	if side == goldenSide {
 		got = i.golden
 	}
-	f := i.first.facts
+	f := i.facts
 	f.Artifact = dtype.F32 // no weight is off: both sides have these
 	judge, o := rule(f), metric.Options{Unit: f.Type}
 	if judge != nil && judge.band != nil {
@@ -55,20 +68,44 @@ func (i *investigation) distance(ctx context.Context, side string, v operation.V
 	if err != nil {
 		return sum, false, err
 	}
-	fits := sum.Mask.Mismatch == 0 && (sum.RelL2 <= leftShare*i.apart || i.first.Summary.Mask.Mismatch > 0)
+	fits := sum.Mask.Mismatch == 0 && (sum.RelL2 <= leftShare*i.apart || i.mismatch)
 	if judge != nil {
 		checks := judge.limits(f, sum)
-		if i.first.Grown > 0 {
-			checks = amplified(checks, i.first.Grown, i.first.GrownMax)
+		if i.grown > 0 {
+			checks = amplified(checks, i.grown, i.grownMax)
 		}
 		fits = fits && failure(checks) == ""
 	}
 	return sum, fits, nil
 }
 
+// among returns the hypotheses about another value of the operation that explain this
+// one, too.
+func (i *investigation) among(ctx context.Context, hypotheses []Hypothesis) ([]Hypothesis, error) {
+	var kept []Hypothesis
+	for _, alt := range i.call.Alternatives() {
+		at := slices.IndexFunc(hypotheses, func(h Hypothesis) bool {
+			return h.Name == alt.Name && h.Says == alt.Says && h.Part == alt.Part
+		})
+		if at < 0 {
+			continue
+		}
+		v, err := operation.Evaluate(i.call, alt)
+		if err != nil {
+			continue
+		}
+		if _, fits, err := i.distance(ctx, hypotheses[at].Side, v); err != nil {
+			return nil, err
+		} else if fits {
+			kept = append(kept, hypotheses[at])
+		}
+	}
+	return kept, nil
+}
+
 // conclude finds the side that the failure comes from, and tries the other ways.
 func (i *investigation) conclude(ctx context.Context) (*Diagnosis, error) {
-	if i.first.phase == phaseStructure && i.apart == 0 {
+	if i.retyped && i.apart == 0 {
 		return &Diagnosis{
 			Origin: OfEngine, Finding: fmt.Sprintf("The numbers are the golden's; the engine only holds them in another type, %v.", i.candidate.Type),
 			Do: []string{"Round the value where the contract does, and show it as it is held."},
@@ -178,11 +215,11 @@ func best(matches []Hypothesis) []Hypothesis {
 func (i *investigation) cost() float64 {
 	n := 0.0
 	for _, path := range i.call.Parts() {
-		op := i.catalog.Op(path)
+		op := i.call.Run.Catalog().Op(path)
 		rows, cols := i.call.Size(path)
 		terms := float64(max(op.Terms, 1))
 		if op.Kind == catalog.Attention {
-			terms = float64(i.keys(i.first.site))
+			terms = i.facts.Position + 1
 		}
 		n += float64(rows) * float64(cols) * terms
 	}
@@ -191,7 +228,7 @@ func (i *investigation) cost() float64 {
 
 // tell puts a diagnosis into words.
 func (i *investigation) tell(d *Diagnosis, truth operation.Value) {
-	op := i.first.op.Path
+	op := i.call.Op().Path
 	switch d.Origin {
 	case OfEngine:
 		d.Finding = fmt.Sprintf("The engine computes %s otherwise than the model defines it: of the golden's inputs and the artifact's weights the definition gives the golden's value (rel-L2 %s), not the candidate's (%s).",

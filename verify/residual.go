@@ -87,9 +87,8 @@ func (i *investigation) describeEngine(d *Diagnosis, truth operation.Value) {
 	case r.rows >= 4 && r.factor > columnShare:
 		d.Finding += " In every channel it is in proportion to the value."
 	}
-	for _, in := range i.unit(i.first.site, i.first.op).Inputs {
-		switch in {
-		case catalog.Latents, catalog.Timesteps, catalog.Cache:
+	for _, in := range []string{catalog.Latents, catalog.Timesteps} {
+		if _, ok := i.call.Inputs[in]; ok {
 			d.Do = append(d.Do, fmt.Sprintf("Look at what the engine is given from outside of the pass, too: its %s are not replaced by the golden's.", strings.Trim(in, "()")))
 		}
 	}
@@ -97,21 +96,18 @@ func (i *investigation) describeEngine(d *Diagnosis, truth operation.Value) {
 
 // brokenWeights names the first weight of the operation that is not finite; "" for none.
 func (i *investigation) brokenWeights() string {
-	for _, module := range i.call.Modules() {
-		for _, at := range i.weights.of(module) {
-			name := i.options.Artifact.Tensors[at].Name
-			v, err := i.options.Artifact.Weights.Read(name)
-			if err != nil {
-				continue
-			}
-			values, err := v.Float64s()
-			if err != nil {
-				continue
-			}
-			for k, x := range values {
-				if math.IsNaN(x) || math.IsInf(x, 0) {
-					return fmt.Sprintf("One of them is no number: %s is %v at %v.", name, x, index(int64(k), v.Shape))
-				}
+	for _, d := range i.call.Tensors() {
+		v, err := i.call.Weights.Read(d.Name)
+		if err != nil {
+			continue
+		}
+		values, err := v.Float64s()
+		if err != nil {
+			continue
+		}
+		for k, x := range values {
+			if math.IsNaN(x) || math.IsInf(x, 0) {
+				return fmt.Sprintf("One of them is no number: %s is %v at %v.", d.Name, x, index(int64(k), v.Shape))
 			}
 		}
 	}
@@ -121,8 +117,10 @@ func (i *investigation) brokenWeights() string {
 // describeWeights says in which way the golden's weights differ from the artifact's,
 // where that shows, and tells the rounding of stored weights from other weights.
 func (i *investigation) describeWeights(d *Diagnosis, truth operation.Value) {
-	stored := i.precision(i.unit(i.first.site, i.first.op))
-	names := i.weights.describe(i.call.Modules())
+	stored, names := dtype.F32, []string(nil)
+	for _, t := range i.call.Tensors() {
+		stored, names = coarser(stored, t.Type), append(names, t.Name)
+	}
 	if len(d.Matches) > 0 && len(d.Matches[0].Tensors) > 0 {
 		names = d.Matches[0].Tensors
 	}

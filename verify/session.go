@@ -40,6 +40,11 @@ type Options struct {
 	Overrides []Override
 	MaxTime   time.Duration // ends with what was compared until then; 0: no limit
 
+	// Replay is given the earliest failing operation with all that it is computed from,
+	// where that is known. Its tensors are those of the bundle and the artifact, valid
+	// until these are closed. An error of it ends the run.
+	Replay func(*Replay) error
+
 	// Intercept stands between the run and the comparison: what it returns is the tap
 	// of every run, and it may show the given one other values and have the run go on
 	// with them. Faults are injected this way to verify the verifier; nil: nothing is.

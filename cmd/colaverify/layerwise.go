@@ -56,10 +56,11 @@ type request struct {
 	policy      string // file of overrides; "": none
 	progress    string
 	outputs     outputs
+	replay      *replayOut
 }
 
 func setupLayerwise(set *pflag.FlagSet) func(context.Context, command.Streams, []string) error {
-	r := request{model: model.Tiny}
+	r := request{model: model.Tiny, replay: &replayOut{}}
 	set.BoolVar(&r.layerwise, "layerwise", false, "compare operation by operation")
 	set.StringVar(&r.golden, "golden", "", "`DIR` of the golden bundle, or the name of an embedded one")
 	set.StringVar(&r.engine, "engine", model.DefaultEngine, "`ENGINE` that computes the model: "+model.EngineNames())
@@ -70,6 +71,7 @@ func setupLayerwise(set *pflag.FlagSet) func(context.Context, command.Streams, [
 	set.StringVar(&r.exact, "exact", model.AutoExact, "`MODEL` whose float32 weights the golden was made from, a file or tiny: exact values are computed with them beside the run, and the candidate's error is held against the golden's own; "+
 		"auto: tiny for embedded bundles, else the artifact itself if it is float32 and not above 2^29 weights; none")
 	r.outputs.flags(set)
+	set.StringVar(&r.replay.path, "replay-out", "", "write the first failing operation, with its inputs, weights and both values, to this `FILE` for colaverify replay")
 	set.StringVar(&r.progress, "progress", "auto", "`MODE` of reports on stderr: auto (a bar on a terminal), bar, json (lines) or none")
 	return func(ctx context.Context, s command.Streams, args []string) error {
 		switch {
@@ -99,7 +101,7 @@ func (r request) run(ctx context.Context, s command.Streams) error {
 	if err == nil {
 		err = model.VerdictError(suite)
 	}
-	return errors.Join(err, r.outputs.write(s, suite))
+	return errors.Join(err, r.outputs.write(s, suite), r.replay.tell(s))
 }
 
 // verify opens bundles and model, compares them and closes them.

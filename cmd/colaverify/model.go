@@ -43,6 +43,7 @@ func (r request) open(ctx context.Context) (*candidate, error) {
 		return nil, errors.Join(err, m.Close())
 	}
 	v.Options = options
+	v.Options.Replay = r.replay.option()
 	return &candidate{m, v}, nil
 }
 

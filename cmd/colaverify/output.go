@@ -114,7 +114,15 @@ func (r request) checkOutputs() error {
 	if r.policy != "" {
 		inputs = append(inputs, atomicfile.Input{Path: r.policy, Role: "the file of overrides"})
 	}
-	return r.outputs.check(inputs...)
+	if err := r.outputs.check(inputs...); err != nil {
+		return err
+	}
+	for _, f := range r.outputs.files {
+		if r.replay.path != "" && f.path != "" && f.path != standardOutput && place(f.path) == place(r.replay.path) {
+			return fmt.Errorf("--%s and --replay-out both write to %s: name another output", f.flag, f.path)
+		}
+	}
+	return r.replay.check(inputs...)
 }
 
 // bundleFiles lists the files of the bundle that --golden names; none for one that

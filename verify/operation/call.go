@@ -2,6 +2,7 @@ package operation
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"colakit/formats/dtype"
@@ -121,6 +122,19 @@ func (c *Call) Parts() []string { return c.unit().Parts }
 
 // Modules lists the modules and tensors that the parts use.
 func (c *Call) Modules() []string { return c.unit().Tensors }
+
+// Tensors lists the tensors of those modules, and an AdaLN table where one stands in
+// their place.
+func (c *Call) Tensors() []tensor.Desc {
+	names := []string{}
+	for _, m := range c.Modules() {
+		names = append(names, m, m+".weight", m+".bias")
+	}
+	if c.Run.Tabled {
+		names = append(names, hf.AdaModulations)
+	}
+	return slices.DeleteFunc(c.Weights.Descs(), func(d tensor.Desc) bool { return !slices.Contains(names, d.Name) })
+}
 
 func (c *Call) unit() catalog.Unit {
 	return c.Run.Catalog().Unit(c.op, func(path string) bool {

@@ -73,8 +73,8 @@ func (e *evaluation) partOf(f *form, qkv matrix, part string, widths [3]int, h h
 	}
 	for at, name := range f.order {
 		if string(name) == part {
-			from = at * widths[1] // parts that change places are equally wide
-			if f.order == "qkv" && at > 0 {
+			from = at * widths[1] // parts that change places with q are as wide as it
+			if f.order[0] == 'q' && at > 0 {
 				from = widths[0] + (at-1)*widths[1]
 			}
 		}
@@ -190,9 +190,9 @@ func (e *evaluation) tabled(op *catalog.Op, f *form, from, d int) matrix {
 
 // line returns the index of the schedule's timestep nearest to t.
 func (r *Run) line(t float64) int {
-	best := 0
-	for i, at := range r.schedule() {
-		if math.Abs(float64(at)-t) < math.Abs(float64(r.schedule()[best])-t) {
+	best, schedule := 0, r.schedule()
+	for i, at := range schedule {
+		if math.Abs(float64(at)-t) < math.Abs(float64(schedule[best])-t) {
 			best = i
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"colakit/formats/dtype"
+	"colakit/formats/tensor"
 	"colakit/reference/generate"
 	"colakit/verify/catalog"
 )
@@ -52,6 +53,10 @@ func (e *evaluation) value(path string) matrix {
 	if m, ok := e.known[path]; ok {
 		return m
 	}
+	rows, cols := e.size(path)
+	if cols > 0 && rows > maxElements/cols {
+		return e.fail(tensor.Damagedf("%s: %d rows of %d elements are more than is computed", path, rows, cols))
+	}
 	in, given := e.Inputs[path]
 	if !given {
 		in, given = e.Nearby[path]
@@ -59,7 +64,6 @@ func (e *evaluation) value(path string) matrix {
 	var m matrix
 	var err error
 	if given && path != e.op.Path {
-		rows, cols := e.size(path)
 		m, err = matrixOf(in, rows, cols)
 	} else {
 		m = e.compute(path)
