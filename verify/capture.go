@@ -55,7 +55,7 @@ func (s *session) capture(ctx context.Context, call *operation.Call) (tensor.Vie
 	tap := &capturer{observer: observer{session: s, ctx: ctx, mode: Isolated, plan: p}, site: site}
 	stopped := s.stopped // that the rest is not compared does not end this run
 	s.stopped = ""
-	_, err := s.drive(ctx, s.engine, p, s.options.tap(tap), p.stop)
+	_, err := s.drive(ctx, s.engine, p, s.options.tap(tap), s.againDone)
 	s.stopped = stopped
 	switch {
 	case errors.Is(err, errHalted): // out of time
