@@ -1,16 +1,18 @@
 // Package kernels is the home of the CUDA engine: kernel sources, what is made
-// from them, and the machines that run them.
+// from them, the machines that run them, and the engine itself.
 //
 //	cuda      the kernels' CUDA C++ sources and a table of them
 //	device    what an engine needs of a machine: memory, copies, launches, graphs
 //	emulated  a device on the CPU: the same sources through g++, CUDA threads as fibers
 //	ptx       the kernels as PTX for the driver, committed; scripts/ptx.sh makes it
+//	layout    the order of weights in a device's memory
+//	ops       launches: one function for an operation, which checks its operands
+//	engine    the engine: computes the model on any device
 //	driver    a device on a GPU, with the build tag cuda; fakecuda/ tests it without one
 //
-// It holds no engine yet, so no program offers one: `--engine` lists what a
-// build contains. The engine is held to the same taps, bundles and policy as the
-// reference; kernels are compiled for the CPU, too, so that machines without a
-// GPU can prove them.
+// The engine is held to the same taps, bundles and policy as the reference; kernels
+// are compiled for the CPU, too, so that machines without a GPU can prove them:
+// `--engine emulated`.
 //
 // A kernel is written in kernels/cuda (device.h says how), included by
 // kernels.cu, and tested with devicetest and package emulated under all thread

@@ -28,7 +28,7 @@ var layers = [][]string{
 	{"kernels/emulated", "kernels/driver", "kernels/device/devicetest", "kernels/ops"},
 	{"verify/catalog", "verify/metric"},
 	{"verify/operation"},
-	{"verify", "reference", "kernels"},
+	{"verify", "reference", "kernels", "kernels/engine"},
 	{"verify/selftest"}, // it runs the verifier
 	{"verify/listing", "verify/page", "verify/verifytest"},
 	{"cmd/internal"},

@@ -1,0 +1,244 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"colakit/formats/hf"
+	"colakit/formats/tensor"
+	"colakit/kernels/device"
+	"colakit/kernels/ops"
+	"colakit/reference/generate"
+)
+
+// Options configure an engine. The zero value is the exact contract.
+type Options struct {
+	Contract generate.Contract
+	// Activations, if Int8Activations, has every linear layer with int8 weights
+	// quantise its inputs, each row by itself, and multiply integers. It is an error
+	// without int8 weights.
+	Activations generate.Activations
+	// Memory bounds the bytes that are taken on the device, caches included; 0: what is
+	// free there.
+	Memory int64
+}
+
+// New returns an engine that computes the model of cfg on a device, with the weights
+// of src under their native names. It reads src here only. The device is the
+// engine's from now on: Close closes it, and so does New on an error. A tensor that
+// is missing or of another shape is an error that wraps tensor.ErrDamaged; a model
+// that is too large for the device is one that wraps device.ErrMemory, and says so
+// before anything is uploaded.
+func New(src tensor.Source, cfg hf.Config, d device.Device, o Options) (generate.Engine, error) {
+	e, err := newEngine(src, cfg, d, o)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("kernels: %w", err), d.Close())
+	}
+	return e, nil
+}
+
+type engine struct {
+	cfg      hf.Config
+	options  Options
+	device   device.Device
+	ops      *ops.Ops
+	schedule *hf.Schedule // the only one that can be computed; nil: any
+	types    types
+	budget   *budget
+	weights  []device.Buffer
+	scratch  *arena
+	ropes    []*rotary
+
+	encoder *encoder
+	dit     *dit
+	decoder *decoder
+	batch   *batch // nil before Prefill and after Close
+	tap     generate.Tap
+	graph   *stepGraph // of the last shape of a step; nil: none yet
+	closed  bool
+}
+
+// types are those that a contract gives values on the device.
+type types struct {
+	act  ops.Type // of what is multiplied: 16 bits
+	wide ops.Type // of what linear layers give
+	norm ops.Type // of sums that PyTorch keeps in float32 under both contracts
+}
+
+// typesOf returns bfloat16 for all that the released contract rounds to it, and
+// float16 for operands alone under the exact one.
+func typesOf(c generate.Contract) types {
+	if c == generate.Released {
+		return types{act: ops.BF16, wide: ops.BF16, norm: ops.F32}
+	}
+	return types{act: ops.F16, wide: ops.F32, norm: ops.F32}
+}
+
+// batch counts the cached rows of every sample.
+type batch struct {
+	dit, decoder []int
+}
+
+// workspaceBytes are for the partial sums of linear layers.
+const workspaceBytes = 64 << 20
+
+func newEngine(src tensor.Source, cfg hf.Config, d device.Device, o Options) (*engine, error) {
+	if err := supported(cfg); err != nil {
+		return nil, err
+	}
+	schedule, err := findSchedule(src, o.Contract)
+	if err != nil {
+		return nil, err
+	}
+	e := &engine{cfg: cfg, options: o, device: d, schedule: schedule, types: typesOf(o.Contract)}
+	if e.budget, err = newBudget(src, d.Info(), o); err != nil {
+		return nil, err
+	}
+	if e.ops, err = ops.New(d, e.budget.workspace()); err != nil {
+		return nil, err
+	}
+	e.scratch = &arena{device: d}
+	l := &loader{src: src, engine: e}
+	e.dit = newDiT(l, cfg.DiT)
+	e.encoder, e.decoder = newVAE(l, cfg.VAE)
+	switch {
+	case l.err != nil:
+		return nil, l.err
+	case o.Activations == generate.Int8Activations && l.coded == 0:
+		return nil, errors.New("int8 activations are for layers with int8 weights, and this model has none; use float activations, or convert it with --type int8")
+	}
+	return e, nil
+}
+
+// widestHead is the largest head that the attention kernels take.
+const widestHead = 256
+
+// supported refuses by name what the kernels don't compute.
+func supported(cfg hf.Config) error {
+	for name, width := range map[string]int{"head_dim of the DiT": cfg.DiT.HeadDim, "dim/num_heads of the VAE": cfg.VAE.HeadDim()} {
+		if width > widestHead {
+			return fmt.Errorf("%s is %d; the kernels take heads of at most %d channels: use the reference engine", name, width, widestHead)
+		}
+	}
+	return nil
+}
+
+func findSchedule(src tensor.Source, contract generate.Contract) (*hf.Schedule, error) {
+	s, ok, err := hf.FindSchedule(src)
+	switch {
+	case err != nil || !ok:
+		return nil, err
+	case s.Contract != contract.String():
+		return nil, fmt.Errorf("the model holds an AdaLN table for %v, and this run is under the %s contract: run under --contract %s, or convert the checkpoint with --ada-contract %s or --ada full",
+			s, contract, s.Contract, contract)
+	}
+	return &s, nil
+}
+
+func (e *engine) Model() generate.Model {
+	return generate.Model{
+		BlockSize: e.cfg.DiT.BlockSize, PatchSize: e.cfg.VAE.PatchSize,
+		LatentDim: e.cfg.VAE.LatentDim, VocabSize: e.cfg.VAE.VocabSize,
+		CrossTalk: !e.cfg.VAE.BlockCausal, Kernels: true,
+		Contract: e.options.Contract, Activations: e.options.Activations, Schedule: e.schedule,
+	}
+}
+
+func (e *engine) Observe(tap generate.Tap) { e.tap = tap }
+
+// Close frees what was allocated, and closes the device.
+func (e *engine) Close() error {
+	if e.closed {
+		return nil
+	}
+	e.closed, e.batch = true, nil
+	return errors.Join(e.release(), e.device.Close())
+}
+
+// release gives all memory back.
+func (e *engine) release() error {
+	var errs []error
+	if e.graph != nil {
+		errs = append(errs, e.graph.close())
+	}
+	for _, b := range e.weights {
+		errs = append(errs, e.device.Free(b))
+	}
+	e.weights = nil
+	for _, r := range e.ropes {
+		errs = append(errs, r.free(e))
+	}
+	errs = append(errs, e.scratch.free(), e.dit.cache.free(), e.decoder.cache.free(), e.encoder.cache.free(), e.ops.Close())
+	return errors.Join(errs...)
+}
+
+func (e *engine) Encode(ctx context.Context, ids [][]int32) (latents [][]float32, err error) {
+	err = e.enter("encode", func() error {
+		latents, err = e.encode(ctx, ids)
+		return err
+	})
+	return latents, err
+}
+
+func (e *engine) Prefill(ctx context.Context, prefix [][]float32) error {
+	return e.enter("prefill", func() error { return e.prefill(ctx, prefix) })
+}
+
+func (e *engine) Velocity(ctx context.Context, p generate.Pass) (cond, uncond []float32, err error) {
+	err = e.enter("velocity", func() error {
+		cond, uncond, err = e.velocity(ctx, p)
+		return err
+	})
+	return cond, uncond, err
+}
+
+func (e *engine) Decode(ctx context.Context, p generate.Pass) (logits []float32, err error) {
+	err = e.enter("decode", func() error {
+		logits, err = e.decode(ctx, p)
+		return err
+	})
+	return logits, err
+}
+
+func (e *engine) Commit(ctx context.Context, p generate.Pass) error {
+	return e.enter("commit", func() error { return e.commit(ctx, p) })
+}
+
+// enter runs one call of the engine.
+func (e *engine) enter(doing string, fn func() error) error {
+	if e.closed {
+		return fmt.Errorf("kernels: %s: the engine is closed", doing)
+	}
+	if err := fn(); err != nil {
+		return fmt.Errorf("kernels: %s: %w", doing, err)
+	}
+	return nil
+}
+
+// vaeBlock returns the block of the VAE's mask, which need not be the prior's.
+func (e *engine) vaeBlock() int {
+	if !e.cfg.VAE.BlockCausal {
+		return 0
+	}
+	return e.cfg.VAE.BlockSize
+}
+
+// hidden are the operations whose values exist in no kernel's memory: what follows
+// them is computed by the same kernel.
+var hidden = []string{
+	"msa.norm", "mlp.norm", "msa.q_rot", "msa.k_rot", "msa.scores", "dit.txt_out_norm",
+	"attn.k", "attn.q_rot", "attn.k_rot", "attn.scores", "vae.encoder.wte",
+}
+
+// Shows reports whether the engine shows a value, if it computes it at all.
+func (e *engine) Shows(site generate.Site) bool {
+	op := operation(site.Path)
+	if slices.Contains(hidden, op) {
+		return false
+	}
+	return op != "ffn.hidden" || e.cfg.VAE.Act != "swiglu"
+}
+
+var _ generate.Partial = (*engine)(nil)

@@ -1,0 +1,216 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"colakit/convert"
+	"colakit/formats/cola"
+	"colakit/formats/hf"
+	"colakit/golden"
+	"colakit/kernels/device"
+	"colakit/kernels/emulated"
+	"colakit/quantize"
+	"colakit/reference/generate"
+)
+
+// tiny converts the embedded model, once.
+var tiny = sync.OnceValues(func() (*cola.File, error) {
+	dir := filepath.Join(folder, "tiny.cola")
+	if _, err := convert.FS(context.Background(), golden.Tiny(), dir, convert.Options{Type: quantize.F32}); err != nil {
+		return nil, err
+	}
+	return cola.Open(dir)
+})
+
+var folder string
+
+func TestMain(m *testing.M) { run(m) }
+
+// opened returns an engine of the embedded model on an emulated device.
+func opened(t *testing.T, o Options, memory int64) (generate.Engine, error) {
+	t.Helper()
+	file, err := tiny()
+	if err != nil {
+		t.Fatal(err)
+	}
+	meta, err := file.Meta()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := hf.ParseConfig(meta.DiTConfig, meta.VAEConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := emulated.Open(emulated.Options{Memory: memory})
+	if errors.Is(err, device.ErrUnavailable) {
+		t.Skip("not run: ", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return New(file, cfg, d, o)
+}
+
+func open(t *testing.T, o Options) generate.Engine {
+	t.Helper()
+	e, err := opened(t, o, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return e
+}
+
+// prompts are of different lengths: no whole block, one and a half, two.
+var prompts = [][]int32{{511, 302}, {575, 446, 258, 389, 13, 280}, {406, 532, 597, 767, 1, 2, 3, 4}}
+
+// tokens generates a batch with noise that depends on the prompt alone.
+func tokens(t *testing.T, e generate.Engine, which []int, tap generate.Tap) [][]int32 {
+	t.Helper()
+	o := generate.Defaults()
+	o.Steps, o.MaxNewTokens, o.PadTokenID, o.Tap = 3, 8, 767, tap
+	batch := make([]generate.Prompt, len(which))
+	for i, n := range which {
+		batch[i] = generate.Prompt{Tokens: prompts[n]}
+	}
+	noise := generate.NoiseFunc(func(sample, block int, dst []float32) error {
+		for i := range dst {
+			dst[i] = float32((i*7919+which[sample]*104729+block*1299709)%2003)/1001 - 1
+		}
+		return nil
+	})
+	results, err := generate.Run(t.Context(), e, batch, o, noise)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := make([][]int32, len(which))
+	for i, r := range results {
+		out[i] = r.BlockTokens()
+	}
+	return out
+}
+
+// TestBatches: a sample's tokens depend neither on the batch that it is in nor on
+// whether somebody looks on, which has every branch run by itself.
+func TestBatches(t *testing.T) {
+	for _, c := range []generate.Contract{generate.Exact, generate.Released} {
+		e := open(t, Options{Contract: c})
+		together := tokens(t, e, []int{0, 1, 2}, nil)
+		for i := range prompts {
+			if d := cmp.Diff(together[i], tokens(t, e, []int{i}, nil)[0]); d != "" {
+				t.Errorf("%s, prompt %d alone: %s", c, i, d)
+			}
+		}
+		if d := cmp.Diff([][]int32{together[2], together[0]}, tokens(t, e, []int{2, 0}, everything{})); d != "" {
+			t.Errorf("%s, other order, observed: %s", c, d)
+		}
+	}
+}
+
+// everything is a tap that wants all values.
+type everything struct{ nothing }
+
+func (everything) Want(generate.Site) bool { return true }
+
+// TestGraphs: the launches of a step are recorded once for a shape, whatever the
+// block, and are replayed with the same result.
+func TestGraphs(t *testing.T) {
+	e := open(t, Options{Contract: generate.Released}).(*engine)
+	first := tokens(t, e, []int{1}, nil)
+	graph := e.graph
+	if graph == nil {
+		t.Fatal("no step was recorded")
+	}
+	if d := cmp.Diff(first, tokens(t, e, []int{1}, nil)); d != "" {
+		t.Error(d)
+	}
+	if e.graph != graph {
+		t.Error("the same shape was recorded twice")
+	}
+}
+
+// TestClose: everything that was allocated is given back.
+func TestClose(t *testing.T) {
+	e := open(t, Options{}).(*engine)
+	before := e.device.Info().Free
+	tokens(t, e, []int{0, 1}, nil)
+	if err := e.release(); err != nil {
+		t.Fatal(err)
+	}
+	after := e.device.Info().Free
+	if after <= before || e.device.Info().Memory != after {
+		t.Errorf("%d of %d bytes are free after all was given back, %d were while the model was loaded", after, e.device.Info().Memory, before)
+	}
+	e.closed = true
+	e.device.Close()
+	if _, _, err := e.Velocity(t.Context(), generate.Pass{}); err == nil || !strings.Contains(err.Error(), "closed") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestMemory: a model that does not fit is refused before it is uploaded, by the
+// device's memory and by a bound.
+func TestMemory(t *testing.T) {
+	for name, c := range map[string]struct{ device, bound int64 }{"device": {2 << 20, 0}, "bound": {0, 2 << 20}} {
+		_, err := opened(t, Options{Memory: c.bound}, c.device)
+		if !errors.Is(err, device.ErrMemory) || !strings.Contains(err.Error(), "the weights take") {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
+}
+
+func TestCancelled(t *testing.T) {
+	e := open(t, Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := e.Encode(ctx, [][]int32{{1, 2, 3, 4}}); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestMisuse(t *testing.T) {
+	e := open(t, Options{})
+	if err := e.Commit(t.Context(), generate.Pass{}); err == nil || !strings.Contains(err.Error(), "prefilled") {
+		t.Errorf("error %v", err)
+	}
+	if _, err := e.Encode(t.Context(), [][]int32{{99999, 1, 2, 3}}); err == nil || !strings.Contains(err.Error(), "id 99999") {
+		t.Errorf("error %v", err)
+	}
+	if err := e.Prefill(t.Context(), [][]float32{make([]float32, 3)}); err == nil || !strings.Contains(err.Error(), "multiple of a block") {
+		t.Errorf("error %v", err)
+	}
+	_, err := opened(t, Options{Activations: generate.Int8Activations}, 0)
+	if err == nil || !strings.Contains(err.Error(), "int8 weights") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestSupported(t *testing.T) {
+	var cfg hf.Config
+	cfg.DiT.HeadDim, cfg.VAE.Dim, cfg.VAE.NumHeads = 320, 64, 2
+	if err := supported(cfg); err == nil || !strings.Contains(err.Error(), "head_dim of the DiT is 320") {
+		t.Errorf("error %v", err)
+	}
+	cfg.DiT.HeadDim = 256
+	if err := supported(cfg); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLargest(t *testing.T) {
+	if got := largest([]float32{1, 3, 2, 3}, 3); !slices.Equal(got, []int{1, 3, 2}) {
+		t.Errorf("%v, wanted the lower id first", got)
+	}
+}

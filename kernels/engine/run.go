@@ -1,0 +1,250 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"colakit/formats/dtype"
+	"colakit/kernels/ops"
+	"colakit/reference/generate"
+)
+
+// This file turns the calls of generate.Engine into passes.
+
+func (e *engine) encode(ctx context.Context, ids [][]int32) ([][]float32, error) {
+	if err := e.checkBatch(len(ids)); err != nil {
+		return nil, err
+	}
+	rows := make([]int, len(ids))
+	for i, sample := range ids {
+		if len(sample)%e.encoder.patch != 0 {
+			return nil, fmt.Errorf("sample %d: %d tokens, which is no multiple of the patch size %d", i, len(sample), e.encoder.patch)
+		}
+		if err := e.encoder.check(sample); err != nil {
+			return nil, fmt.Errorf("sample %d: %w", i, err)
+		}
+		rows[i] = len(sample) / e.encoder.patch
+	}
+	e.encoder.cache.reset(len(ids))
+	spans := spansOf(make([]int, len(ids)), rows)
+	p := e.begin(ctx, generate.Site{Stage: generate.Encode}, e.encoder.cache, e.vaeBlock(), spans)
+	p.do(func() error { return e.encoder.rope.reach(e, furthest(spans)) })
+	out := e.encoder.forward(p, slices.Concat(ids...))
+	values := p.result(out)
+	if p.err != nil {
+		return nil, p.err
+	}
+	latents := make([][]float32, len(ids))
+	for i, s := range spans {
+		latents[i] = slices.Clone(values[s.Row*out.Cols : (s.Row+s.Queries)*out.Cols])
+	}
+	return latents, nil
+}
+
+// result reads the value that a pass ends with.
+func (p *pass) result(m ops.Matrix) (values []float32) {
+	p.do(func() (err error) {
+		values, err = p.load(m)
+		return err
+	})
+	return values
+}
+
+func (e *engine) prefill(ctx context.Context, prefix [][]float32) error {
+	e.batch = nil
+	lengths, err := e.prefixLengths(prefix)
+	if err != nil {
+		return err
+	}
+	e.dit.cache.reset(2 * len(prefix)) // the second half is for the unconditional branch
+	e.decoder.cache.reset(len(prefix))
+	if z := slices.Concat(prefix...); len(z) > 0 {
+		if err := e.fill(ctx, z, lengths); err != nil {
+			return err
+		}
+	}
+	e.batch = &batch{dit: lengths, decoder: slices.Clone(lengths)}
+	return nil
+}
+
+// prefixLengths returns the number of latents of every prefix.
+func (e *engine) prefixLengths(prefix [][]float32) ([]int, error) {
+	if len(prefix) == 0 {
+		return nil, errors.New("a batch of no samples")
+	}
+	if err := e.checkBatch(len(prefix)); err != nil {
+		return nil, err
+	}
+	size := e.cfg.VAE.LatentDim * e.cfg.DiT.BlockSize
+	lengths := make([]int, len(prefix))
+	for i, rows := range prefix {
+		if len(rows)%size != 0 {
+			return nil, fmt.Errorf("sample %d: a prefix of %d values, which is no multiple of a block's %d", i, len(rows), size)
+		}
+		lengths[i] = len(rows) / e.cfg.VAE.LatentDim
+	}
+	return lengths, nil
+}
+
+// checkBatch refuses batches whose samples would see each other.
+func (e *engine) checkBatch(n int) error {
+	if !e.cfg.VAE.BlockCausal && n > 1 {
+		return fmt.Errorf("a batch of %d: samples of this model (block_causal false) would see each other; run one at a time", n)
+	}
+	return nil
+}
+
+// fill writes clean prefixes z into the caches of both models.
+func (e *engine) fill(ctx context.Context, z []float32, lengths []int) error {
+	site, none := generate.Site{Stage: generate.Prefill}, make([]int, len(lengths))
+	if err := e.clean(ctx, site, z, none, lengths); err != nil {
+		return err
+	}
+	spans := spansOf(none, lengths)
+	p := e.begin(ctx, site, e.decoder.cache, e.vaeBlock(), spans)
+	p.keep = true
+	p.do(func() error { return e.decoder.rope.reach(e, furthest(spans)) })
+	e.decoder.trunk(p, p.latents(z))
+	return p.finish()
+}
+
+// clean runs the prior over clean latents, at t = 0, to fill its cache.
+func (e *engine) clean(ctx context.Context, site generate.Site, z []float32, cached, queries []int) error {
+	p := e.begin(ctx, site, e.dit.cache, e.cfg.DiT.BlockSize, spansOf(cached, queries))
+	p.keep = true
+	e.dit.reach(p)
+	x := p.narrow(p.latents(z), e.dit.txtIn)
+	e.dit.trunk(p, x, e.dit.cond.condition(p, make([]float32, p.rows)))
+	return p.finish()
+}
+
+// finish waits for a pass of which nothing is read.
+func (p *pass) finish() error {
+	p.do(p.device.Synchronize)
+	return p.err
+}
+
+// latents uploads rows of latents.
+func (p *pass) latents(z []float32) ops.Matrix {
+	c := p.cfg.VAE.LatentDim
+	return p.floats(z, len(z)/c, c)
+}
+
+// checkBlock returns the rows of a block of every sample.
+func (e *engine) checkBlock(p generate.Pass) ([]int, error) {
+	if e.batch == nil {
+		return nil, errors.New("no batch has been prefilled")
+	}
+	c, size, n := e.cfg.VAE.LatentDim, e.cfg.DiT.BlockSize, len(e.batch.dit)
+	if len(p.Z) != n*size*c {
+		return nil, fmt.Errorf("%d values of latents, wanted %d: a block of %d rows of %d channels for each of %d samples", len(p.Z), n*size*c, size, c, n)
+	}
+	return slices.Repeat([]int{size}, n), nil
+}
+
+// timesteps returns t as the prior takes it: rounded to bfloat16 under released.
+func (e *engine) timesteps(t []float32) []float32 {
+	out := slices.Clone(t)
+	if e.options.Contract == generate.Released {
+		for i, at := range out {
+			out[i] = dtype.RoundBF16(at)
+		}
+	}
+	return out
+}
+
+// velocity computes both branches in one pass, for they share all weights; where a tap
+// looks on, one after the other. The bits are the same.
+func (e *engine) velocity(ctx context.Context, b generate.Pass) (cond, uncond []float32, err error) {
+	queries, err := e.checkBlock(b)
+	if err != nil {
+		return nil, nil, err
+	}
+	if rows := len(b.Z) / e.cfg.VAE.LatentDim; len(b.T) != rows {
+		return nil, nil, fmt.Errorf("%d timesteps for %d rows", len(b.T), rows)
+	}
+	spans, apart := spansOf(e.batch.dit, queries), e.apart(queries)
+	t := e.timesteps(b.T)
+	if e.tap == nil {
+		both, err := e.step(ctx, append(spans, shifted(apart, len(b.T))...), slices.Concat(b.Z, b.Z), slices.Concat(t, t))
+		if err != nil {
+			return nil, nil, err
+		}
+		return both[:len(b.Z)], both[len(b.Z):], nil
+	}
+	site := generate.Site{Stage: generate.Denoise, Block: b.Block, Step: b.Step, Branch: generate.Cond}
+	if cond, err = e.denoise(ctx, site, spans, b.Z, t); err != nil {
+		return nil, nil, err
+	}
+	site.Branch = generate.Uncond
+	uncond, err = e.denoise(ctx, site, apart, b.Z, t)
+	return cond, uncond, err
+}
+
+// apart lays out the unconditional branch, which sees its own block alone.
+func (e *engine) apart(queries []int) []ops.Span {
+	spans := spansOf(make([]int, len(queries)), queries)
+	for i := range spans {
+		spans[i].Sequence += len(queries)
+	}
+	return spans
+}
+
+// shifted moves spans down by rows.
+func shifted(spans []ops.Span, rows int) []ops.Span {
+	for i := range spans {
+		spans[i].Row += rows
+	}
+	return spans
+}
+
+// denoise returns the velocity of the rows z at the timesteps t.
+func (e *engine) denoise(ctx context.Context, site generate.Site, spans []ops.Span, z, t []float32) ([]float32, error) {
+	p := e.begin(ctx, site, e.dit.cache, e.cfg.DiT.BlockSize, spans)
+	e.dit.reach(p)
+	c := e.dit.cond.condition(p, t)
+	v := e.dit.velocity(p, p.narrow(p.latents(z), e.dit.txtIn), c)
+	values := p.result(v)
+	return values, p.err
+}
+
+func (e *engine) decode(ctx context.Context, b generate.Pass) ([]float32, error) {
+	queries, err := e.checkBlock(b)
+	if err != nil {
+		return nil, err
+	}
+	spans := spansOf(e.batch.decoder, queries)
+	site := generate.Site{Stage: generate.Decode, Block: b.Block}
+	p := e.begin(ctx, site, e.decoder.cache, e.vaeBlock(), spans)
+	p.keep = true
+	p.do(func() error { return e.decoder.rope.reach(e, furthest(spans)) })
+	logits := p.result(e.decoder.logits(p, p.latents(b.Z)))
+	if p.err != nil {
+		return nil, p.err
+	}
+	e.batch.decoder = grown(e.batch.decoder, queries)
+	return logits, nil
+}
+
+func (e *engine) commit(ctx context.Context, b generate.Pass) error {
+	queries, err := e.checkBlock(b)
+	if err != nil {
+		return err
+	}
+	if err := e.clean(ctx, generate.Site{Stage: generate.Commit, Block: b.Block}, b.Z, e.batch.dit, queries); err != nil {
+		return err
+	}
+	e.batch.dit = grown(e.batch.dit, queries)
+	return nil
+}
+
+// grown returns the element-wise sum.
+func grown(lengths, by []int) []int {
+	out := slices.Clone(lengths)
+	for i, n := range by {
+		out[i] += n
+	}
+	return out
+}
