@@ -120,9 +120,13 @@ func runType(t golden.Tap) dtype.Type {
 }
 
 // precision returns the least precise type among the tensors of a unit. Under
-// the released contract the run itself rounds the tensors of products to bf16.
+// the released contract the run itself rounds the tensors of products to bf16, and
+// kernels round all that they multiply to f16 under the exact one.
 func (s *session) precision(u catalog.Unit) dtype.Type {
 	least := dtype.F32
+	if u.Kind != catalog.Copy {
+		least = s.operands()
+	}
 	for _, path := range u.Parts {
 		part := s.catalog.Op(path)
 		for _, module := range part.Tensors {
@@ -136,6 +140,15 @@ func (s *session) precision(u catalog.Unit) dtype.Type {
 		}
 	}
 	return least
+}
+
+// operands returns the type that the engine rounds everything to before it multiplies,
+// where the golden's run does not.
+func (s *session) operands() dtype.Type {
+	if s.kernels && s.contract == generate.Exact {
+		return dtype.F16
+	}
+	return dtype.F32
 }
 
 // keys returns the largest number of keys that a sample's queries see in a pass.

@@ -166,6 +166,7 @@ func newSession(e generate.Engine, b *golden.Bundle, o Options) (*session, error
 	}
 	s.catalog = catalog.New(s.cfg, b.Info.Run.Guidance)
 	s.weights = newWeights(o.Artifact)
+	s.weights.least = coarser(s.weights.least, s.operands())
 	s.blocks = within(b.Info.Run.Blocks, b.Info.Run.BlockLimit)
 	s.steps = within(b.Info.Run.Steps, b.Info.Run.StepLimit)
 	s.references = make([][]metric.Reference, b.Info.Run.Blocks)
