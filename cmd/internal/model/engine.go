@@ -8,6 +8,8 @@ import (
 
 	"colakit/formats/hf"
 	"colakit/formats/tensor"
+	"colakit/kernels/emulated"
+	"colakit/kernels/engine"
 	"colakit/reference"
 	"colakit/reference/generate"
 )
@@ -19,6 +21,13 @@ type Builder func(tensor.Source, hf.Config, generate.Contract, generate.Activati
 var engines = map[string]Builder{
 	DefaultEngine: func(src tensor.Source, cfg hf.Config, c generate.Contract, a generate.Activations) (generate.Engine, error) {
 		return reference.New(src, cfg, reference.Options{Contract: c, Activations: a})
+	},
+	"emulated": func(src tensor.Source, cfg hf.Config, c generate.Contract, a generate.Activations) (generate.Engine, error) {
+		d, err := emulated.Open(emulated.Options{})
+		if err != nil {
+			return nil, err
+		}
+		return engine.New(src, cfg, d, engine.Options{Contract: c, Activations: a})
 	},
 }
 
