@@ -33,7 +33,7 @@ func (k Cache) check(c *checker, g Geometry, t Type) {
 }
 
 // Rotation turns pairs of channels: pair j of position i by the angle of Sine and
-// Cosine [positions, pairs], both F32 and without gaps.
+// Cosine [positions, pairs], both F32 and without gaps; none: nothing turns.
 type Rotation struct {
 	Sine, Cosine Matrix
 	Interleaved  bool // pairs (2j, 2j+1); else (j, j+pairs)
@@ -83,8 +83,9 @@ func (o *Ops) Heads(qOut Matrix, cache Cache, q, k, v Matrix, h Heads) error {
 }
 
 func (h Heads) checkVectors(c *checker, rows int) {
-	c.matrix("sines", h.Sine, h.Sine.Rows, h.Sine.Cols)
-	c.matrix("cosines", h.Cosine, h.Sine.Rows, h.Sine.Cols)
+	c.require(h.Sine.none() == h.Cosine.none(), "sines and cosines come together")
+	c.optional("sines", h.Sine, h.Sine.Rows, h.Sine.Cols)
+	c.optional("cosines", h.Cosine, h.Sine.Rows, h.Sine.Cols)
 	for _, m := range []Matrix{h.Sine, h.Cosine} {
 		c.require(m.Type == F32 && m.Stride == m.Cols, "sines and cosines are f32 without gaps")
 	}
