@@ -20,4 +20,24 @@
 // A row of a result depends on the row's own operands alone, not on the rows beside
 // it, their number or the device: every sum has an order that follows from the
 // widths of its operands.
+//
+// # Operations
+//
+// Beside each operation stand its kernel and what it is in package reference:
+//
+//	Linear                    gemm_*           Linear.forward and what follows it: bias, clamp, activation, gated, add
+//	LayerNorm                 layernorm        LayerNorm.forward, modulate, add; quantised for codedWeights
+//	Quantise                  quantise_rows    int8.QuantizeTokens
+//	Heads, RotaryTable        heads, …         NormQ, NormK, DiTRope, VAERope, cache.extend
+//	Attention                 attention_*      attend; AttentionTiles stands for layout.groups
+//	Activate, SwiGLU          activation, …    geluTanh, gelu, silu, swiglu
+//	GateResidual, Convert     gate_residual, … gated and add; narrow
+//	EmbedPatches, Unpatch     embed_patches, … embedding.rows and Encoder.patches; Decoder.tokens
+//	Sinusoid, Latents         sinusoid, …      sinusoid; Encoder.latents
+//	GuidedStep, Pin           guided_step, …   generate.Guide, generate.EulerStep; run.pin
+//	TimestepLines, NextStep   timestep_lines, … conditioner.condition; nothing
+//	Argmax, Draw, MarkSeen    argmax_tokens, … generate.Sample
+//
+// Keys are cached rotated and rounded to the cache's type: rows keep their positions,
+// so what attention reads is what rotating them anew in every pass would give.
 package ops

@@ -90,6 +90,7 @@ func (o *Ops) Linear(y, x Matrix, xScale Vector, l *Linear, e Epilogue) error {
 func (l *Linear) check(y, x Matrix, xScale Vector, e Epilogue) error {
 	c := &checker{op: "linear layer"}
 	c.require(l.kind != 0, "the layer has no weights")
+	c.require(l.kind == straight || l.w.Offset%16 == 0, "weights start at byte %d, wanted a multiple of 16", l.w.Offset)
 	c.shape("x", x, y.Rows, l.In)
 	c.matrix("y", y, y.Rows, l.Out)
 	c.require(e.Round.float(), "rounding to %v", e.Round)

@@ -137,6 +137,14 @@ func (c *checker) shape(name string, m Matrix, rows, cols int) {
 	}
 }
 
+// words checks that the rows of a 16-bit operand can be read 16 bytes at a time.
+func (c *checker) words(name string, m Matrix) {
+	const word = 16
+	size := int64(m.Type.Size())
+	c.require(!m.Type.narrow() || (m.Offset%word == 0 && int64(m.Stride)*size%word == 0),
+		"%s starts at byte %d with rows of %d bytes; wanted multiples of %d", name, m.Offset, int64(m.Stride)*size, word)
+}
+
 // optional checks an operand that may be none.
 func (c *checker) optional(name string, m Matrix, rows, cols int) {
 	if !m.none() {

@@ -121,7 +121,7 @@ func (t *Tiled) Bytes() int64 { return int64(len(t.Data) + len(t.Scales) + len(t
 // At returns the layer whose data, scales and bias were uploaded at these places.
 // Data starts at a multiple of 16 bytes.
 func (t *Tiled) At(data, scales, bias Vector) *Linear {
-	l := t.layer
+	l := t.layer // Linear refuses data that starts elsewhere
 	l.w, l.bias = data, bias
 	l.w.Type, l.scale = l.typ, Vector{scales.Buffer, scales.Offset, l.scale.Type, scales.N}
 	return &l
