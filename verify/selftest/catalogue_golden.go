@@ -1,6 +1,7 @@
 package selftest
 
 import (
+	"fmt"
 	"strings"
 
 	"colakit/convert"
@@ -18,6 +19,17 @@ const (
 	inventedTap = "b01/s00/uncond/dit.blocks.2.mlp.gate"
 	nanTap      = "b00/s01/cond/dit.blocks.3.mlp.out"
 )
+
+// otherOfATie puts the second of two ids, whose logits differ by 0.05 of 14, in the
+// place of the first.
+func otherOfATie(r *Recording) error {
+	ids := r.Info.Samples[1].Blocks[1]
+	if ids[2] != 476 {
+		return fmt.Errorf("token %d where 476 was recorded", ids[2])
+	}
+	ids[2] = 481
+	return nil
+}
 
 // goldenFaults are bundles that are not of the candidate's run.
 var goldenFaults = []Case{
@@ -56,6 +68,20 @@ var goldenFaults = []Case{
 		Name: "golden-with-other-tokens", Imitates: "ids that the recording's own logits do not say", Bundle: exactLayers,
 		Inject: recorded(func(r *Recording) error {
 			r.Info.Samples[0].Blocks[0][3]++
+			return nil
+		}),
+		Want: Want{Phase: "tokens", Op: "generated tokens"},
+	},
+	{
+		Name: "tie-that-is-none", Imitates: "the other token of two logits that differ by more than float32 rounds", Bundle: exactOps,
+		Inject: recorded(otherOfATie),
+		Want:   Want{Phase: "tokens", Op: "generated tokens"},
+	},
+	{
+		Name: "token-that-is-never-drawn", Imitates: "a token drawn at random that top-k and top-p leave out", Bundle: exactLayers,
+		Inject: recorded(func(r *Recording) error {
+			r.Info.Run.Temperature = 0.7
+			r.Info.Samples[0].Blocks[1][2]++
 			return nil
 		}),
 		Want: Want{Phase: "tokens", Op: "generated tokens"},
