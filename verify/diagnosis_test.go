@@ -102,3 +102,29 @@ func TestGoldenSideIsWrong(t *testing.T) {
 		t.Errorf("%s, %+v", r.Divergence.Name, d)
 	}
 }
+
+// TestRoundingOfWeights: what the type of the weights does is not taken for a fault of
+// code or mapping, and is told with the limits that were in force.
+func TestRoundingOfWeights(t *testing.T) {
+	m := tiny(t).inInt8(t, 0)
+	engine, err := reference.New(m, m.cfg, reference.Options{Workers: 1})
+	check(t, err)
+	defer engine.Close()
+	var kept *verify.ReplayResult
+	r, err := verify.Run(t.Context(), engine, bundle(t, "exact-ops"), verify.Options{
+		Name: "exact-ops", Artifact: m.artifact(), FailFast: true,
+		Overrides: []verify.Override{{Rule: "int8 artifact", Factor: 0.3, Reason: "to see rounding exceed a limit"}},
+		Replay: func(r *verify.Replay) error {
+			kept, err = r.Run(t.Context(), nil)
+			return err
+		},
+	})
+	check(t, err)
+	d := r.Divergence
+	if d.Diagnosis.Origin != verify.OfRounding || !strings.Contains(d.Diagnosis.Finding, "stored as i8") || !strings.Contains(d.Pattern[0], "not of code or mapping") {
+		t.Errorf("%+v, pattern %q", d.Diagnosis, d.Pattern)
+	}
+	if kept == nil || kept.Verdict != verify.Fail || kept.Diagnosis.Origin != verify.OfRounding {
+		t.Errorf("replayed: %+v", kept)
+	}
+}

@@ -20,6 +20,7 @@ type Replay struct {
 	Expected tensor.View // the golden's value
 	Got      tensor.View // the candidate's
 	Facts    Facts       // what the policy knows of the operation
+	Checks   []Check     // that judged it, with the limits of that run
 	Grown    float64     // see Comparison
 	GrownMax float64
 	Retyped  bool // the candidate holds its value in another type than the golden
@@ -40,7 +41,7 @@ type About struct {
 func (s *session) replay(i *investigation, c *Comparison) *Replay {
 	return &Replay{
 		About: About{Bundle: s.options.Name, Engine: s.options.Engine.Name, Artifact: s.options.Artifact.Path, Problem: c.Problem},
-		Call:  i.call, Expected: i.golden, Got: i.candidate, Facts: i.facts, Grown: i.grown, GrownMax: i.grownMax, Retyped: i.retyped,
+		Call:  i.call, Expected: i.golden, Got: i.candidate, Facts: i.facts, Checks: c.Checks, Grown: i.grown, GrownMax: i.grownMax, Retyped: i.retyped,
 	}
 }
 
@@ -167,8 +168,12 @@ func (r *Replay) judge(out *ReplayResult) {
 	out.Verdict = Pass
 	if judge := rule(r.Facts); judge != nil {
 		out.Checks = judge.limits(r.Facts, sum)
-		if r.Grown > 0 {
-			out.Checks = amplified(out.Checks, r.Grown, r.GrownMax)
+	}
+	for k, c := range out.Checks {
+		for _, recorded := range r.Checks {
+			if recorded.Metric == c.Metric {
+				out.Checks[k] = check(c.Metric, c.Value, recorded.Limit)
+			}
 		}
 	}
 	if failure(out.Checks) != "" || sum.Mask.Mismatch > 0 || r.Retyped {

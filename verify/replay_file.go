@@ -62,6 +62,7 @@ type replayHead struct {
 	Run         map[string]dtype.Type          `json:"run_types"` // of inputs and nearby values, where not the stored ones
 	Codes       map[string]tensor.Quantization `json:"quantization,omitempty"`
 	Facts       Facts                          `json:"facts"` // as this version's policy knows them
+	Checks      []Check                        `json:"checks,omitempty"`
 	Grown       float64                        `json:"grown,omitempty"`
 	GrownMax    float64                        `json:"grown_max,omitempty"`
 	Retyped     bool                           `json:"retyped,omitempty"`
@@ -104,7 +105,7 @@ func (r *Replay) parts() (replayHead, []tensor.View, error) {
 		Version: replayFormat, About: r.About, Site: c.Site.String(), Contract: c.Run.Contract.String(), Activations: c.Run.Activations.String(),
 		T: c.Run.T, Steps: c.Run.Steps, Guidance: c.Run.Guidance, Tabled: c.Run.Tabled, Samples: c.Run.Samples,
 		DiT: dit, VAE: vae, Run: map[string]dtype.Type{}, Codes: map[string]tensor.Quantization{},
-		Facts: r.Facts, Grown: r.Grown, GrownMax: r.GrownMax, Retyped: r.Retyped,
+		Facts: r.Facts, Checks: r.Checks, Grown: r.Grown, GrownMax: r.GrownMax, Retyped: r.Retyped,
 	}
 	p := packer{head: &head}
 	p.add(expectedName, r.Expected)
@@ -269,7 +270,7 @@ func (h *replayHead) replay(views map[string]tensor.View) (*Replay, error) {
 	if err != nil {
 		return nil, tensor.Damagedf("%w", err)
 	}
-	r := &Replay{About: h.About, Call: call, Expected: views[expectedName], Got: views[gotName], Facts: h.Facts, Grown: h.Grown, GrownMax: h.GrownMax, Retyped: h.Retyped}
+	r := &Replay{About: h.About, Call: call, Expected: views[expectedName], Got: views[gotName], Facts: h.Facts, Checks: h.Checks, Grown: h.Grown, GrownMax: h.GrownMax, Retyped: h.Retyped}
 	shape := call.Shape()
 	for name, v := range map[string]tensor.View{expectedName: r.Expected, gotName: r.Got} {
 		if !v.Shape.Equal(shape) || !v.Type.Float() {
