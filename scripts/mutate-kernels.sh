@@ -17,8 +17,8 @@ swapped_codes      | gemm.h       | TestLinearOfCodes     | s/w->x, w->z, w->y, 
 lost_group         | gemm.h       | TestLinear            | s/(tile + kTurns) \/ g.group != group/false/
 lost_part          | gemm.h       | TestLinear            | s/p < gridDim.y; p++/p + 1 < gridDim.y; p++/
 lost_rounding      | epilogue.h   | TestLinearRounds      | s/v = round_to(v \* load(e.gate/v = (v * load(e.gate/; s/e.ld_gate + n), type);/e.ld_gate + n));/
-reused_scratch     | reduce.h     | TestLayerNorm         | /join(v, scratch\[i\])/{n;d}
-mask_off_by_one    | attention.h  | TestAttention$        | s/column_of(half, r) < t.visible/column_of(half, r) <= t.visible/
+unwritten_scratch  | reduce.h     | TestLayerNorm         | /scratch\[threadIdx.x >> 5\] = v/{n;d}
+mask_off_by_one    | attention.h  | TestAttention$        | s/(i \& 1)) < visible/(i \& 1)) <= visible/
 scores_off_by_one  | attention.h  | TestAttention$        | s/bool ok = key < t.visible/bool ok = key + 1 < t.visible/
 other_pairs        | rope.cu      | TestHeads             | s/h + 2 \* j : h + j/h + j : h + j/
 higher_id_of_ties  | reduce.h     | TestSampling          | s/b.id < a.id/b.id > a.id/
