@@ -49,6 +49,8 @@ func (s *session) unrecorded(site generate.Site, op *catalog.Op) string {
 		return "beyond the block limit"
 	case site.Stage == generate.Denoise && site.Step >= s.steps:
 		return "beyond the step limit"
+	case s.options.Recorder.hides(site) != "":
+		return s.options.Recorder.hides(site)
 	case !op.Recorded(s.info.Level, site.Stage):
 		return "not at level " + s.info.Level
 	case s.info.Attention == "sdpa" && op.Section == catalog.DiT && strings.HasSuffix(op.Path, ".scores"):

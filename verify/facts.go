@@ -62,7 +62,7 @@ func (s *session) facts(m Mode, site generate.Site, u catalog.Unit, tap golden.T
 		Score:      s.magnitude(site, scoresOf(u)),
 		Elements:   independent(u, tap),
 	}
-	f.Fused = s.fused(u)
+	f.Fused, f.Unjudged = s.fused(u), s.unjudged != ""
 	if m == Isolated && u.Kind == catalog.Normalisation {
 		f.Offset = s.offset(site, u.Op, tap)
 	}
@@ -94,7 +94,7 @@ func (s *session) fused(u catalog.Unit) bool {
 
 // overall are the facts of what all of the model takes part in.
 func (s *session) overall(m Mode) Facts {
-	return Facts{Mode: m, Contract: s.contract, Artifact: s.weights.least, Activations: s.activations, Kernels: s.kernels}
+	return Facts{Unjudged: s.unjudged != "", Mode: m, Contract: s.contract, Artifact: s.weights.least, Activations: s.activations, Kernels: s.kernels}
 }
 
 // drifted reports whether the inputs of a unit come from latents that the bundle
@@ -131,7 +131,7 @@ func (s *session) precision(u catalog.Unit) dtype.Type {
 		part := s.catalog.Op(path)
 		for _, module := range part.Tensors {
 			for _, i := range s.weights.of(module) {
-				t := s.options.Artifact.Tensors[i].Type
+				t := s.weights.types[i]
 				if s.contract == generate.Released && part.Kind == catalog.Product && t == dtype.BF16 {
 					continue
 				}

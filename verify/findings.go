@@ -172,7 +172,7 @@ func (s *session) report() *Report {
 		Bundle: s.bundleID(), Engine: s.options.Engine, Artifact: s.options.Artifact,
 		Layers: s.layerRows(), Passes: s.passRows(), Logits: s.logits, Tokens: tokens, Profiles: s.profiles(), Ratios: s.ratioRows(),
 		Guidance: s.guidance, Growth: s.growthRows(),
-		Selection: s.options.Select.String(), Stopped: s.stopped,
+		Selection: s.options.Select.String(), Stopped: s.stopped, Unjudged: s.unjudged,
 		Overrides: s.overrideUses(), Policy: s.ruleUses(), Coverage: s.coverageResult(), Comparisons: s.inOrder(),
 	}
 	r.Artifact.Types = typeCounts(s.options.Artifact)
@@ -213,6 +213,8 @@ func (r *Report) conclude(undecided bool) (Verdict, string) {
 		return Incomplete, fmt.Sprintf("other tokens in blocks whose logits are not recorded, %d: ties or not, nobody can say", r.Tokens.Unknown)
 	case r.Stopped != "" && r.Stopped != firstFailure:
 		return Incomplete, r.unfinished()
+	case r.Unjudged != "":
+		return Incomplete, fmt.Sprintf("%s compared and not judged: %s", plural(r.Coverage.Compared, "value"), r.Unjudged)
 	case r.Coverage.Compared == 0:
 		return Incomplete, "the bundle records nothing that could be compared"
 	}
@@ -237,6 +239,9 @@ func (s *session) notes(t Tokens) []string {
 	var notes []string
 	if n := s.sourceNote(); n != "" {
 		notes = append(notes, n)
+	}
+	if r := s.options.Recorder; r != nil {
+		notes = append(notes, fmt.Sprintf("no recording of the Python package: the golden is a run of the reference side, %s, %s contract", r.Artifact.Path, r.Model.Contract))
 	}
 	if len(s.info.Floors) == 0 && s.contract == generate.Released {
 		notes = append(notes, "uncalibrated: the bundle holds no floors")

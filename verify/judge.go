@@ -43,6 +43,7 @@ type Facts struct {
 	Distant     bool       // the golden's inputs are more than a layer away: judged like free-running
 	Fused       bool       // the golden's attention was a fused kernel, which rounds elsewhere inside
 	Clipped     bool       // results were limited to ±clip_qkv
+	Unjudged    bool       // no rule applies: both sides run other contracts
 	Elements    float64    // elements that can differ independently of each other
 }
 
@@ -89,7 +90,7 @@ func check(name string, value, limit float64) Check {
 // that is shown but not judged.
 func rule(f Facts) *Rule {
 	for i := range Policy {
-		if Policy[i].applies(f) {
+		if !f.Unjudged && Policy[i].applies(f) {
 			return &Policy[i]
 		}
 	}
@@ -99,7 +100,7 @@ func rule(f Facts) *Rule {
 // logitRule is rule for distributions and tokens.
 func logitRule(f Facts) *Rule {
 	for i := range logitRules {
-		if logitRules[i].applies(f) {
+		if !f.Unjudged && logitRules[i].applies(f) {
 			return &logitRules[i]
 		}
 	}

@@ -74,7 +74,7 @@ func newRatio(f Facts, r metric.Ratio) *Ratio {
 // ratioRule is rule for ratios.
 func ratioRule(f Facts) *Rule {
 	for i := range ratioRules {
-		if ratioRules[i].applies(f) {
+		if !f.Unjudged && ratioRules[i].applies(f) {
 			return &ratioRules[i]
 		}
 	}

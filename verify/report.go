@@ -41,6 +41,7 @@ type Report struct {
 
 	Selection string `json:"selection,omitempty"` // what of the bundle was to be compared; empty: all
 	Stopped   string `json:"stopped,omitempty"`   // why the run ended before its end
+	Unjudged  string `json:"unjudged,omitempty"`  // why nothing but NaN, shapes and layout is judged
 
 	Divergence *Divergence `json:"first_divergence,omitempty"`
 	Findings   []Finding   `json:"findings,omitempty"` // failures, the cause of the others first
@@ -136,13 +137,14 @@ type Comparison struct {
 	// is not known.
 	Ratio *Ratio `json:"ratio,omitempty"`
 
-	site  generate.Site
-	op    *catalog.Op
-	order int // of the tap in the bundle
-	phase phase
-	facts Facts
-	base  []Check // before an override
-	chain bool    // several operations on the golden's inputs, whose own errors can be measured
+	site   generate.Site
+	op     *catalog.Op
+	order  int // of the tap in the bundle
+	phase  phase
+	facts  Facts
+	base   []Check // before an override
+	looked bool    // at by a rule, if one applies
+	chain  bool    // several operations on the golden's inputs, whose own errors can be measured
 }
 
 // Failed reports whether the comparison broke a rule.

@@ -24,6 +24,8 @@ type Options struct {
 	Name     string   // of the bundle, for the report
 	Engine   EngineID // for the report; the contract is filled in
 	Artifact Artifact // the weights that the engine uses
+	// Recorder is what the bundle was recorded with; nil: the Python package.
+	Recorder *Recorder
 	// Exact computes the weights that the golden was made from in float64, without
 	// roundings: the ratio verdicts need its values. It runs beside the engine and is
 	// left without a tap. nil: no ratios.
@@ -99,14 +101,15 @@ type session struct {
 	weights weights
 
 	contract    generate.Contract
-	activations generate.Activations
-	kernels     bool
-	partial     generate.Partial // the engine, if it hides values; nil: it shows all
-	tabled      bool             // the modulations are a table: no embedding is computed
-	blocks      int              // generated blocks with recorded taps
-	steps       int              // steps with recorded taps
-	order       map[string]int   // tap → place in the run
-	selected    map[string]bool  // taps
+	activations generate.Activations // of either side, the less precise
+	kernels     bool                 // on either side
+	unjudged    string               // why there are no rules; "" where there are
+	partial     generate.Partial     // the engine, if it hides values; nil: it shows all
+	tabled      bool                 // the modulations are a table: no embedding is computed
+	blocks      int                  // generated blocks with recorded taps
+	steps       int                  // steps with recorded taps
+	order       map[string]int       // tap → place in the run
+	selected    map[string]bool      // taps
 	plans       map[Mode]*plan
 	deadline    time.Time // zero: none
 
@@ -141,7 +144,7 @@ func newSession(e generate.Engine, b *golden.Bundle, o Options) (*session, error
 	if s.contract, err = generate.ParseContract(b.Info.Contract); err != nil {
 		return nil, err
 	}
-	if got := e.Model().Contract; got != s.contract {
+	if got := e.Model().Contract; got != s.contract && o.Recorder == nil {
 		return nil, fmt.Errorf("%s holds a run of the %s contract and the engine runs %s: the policy has no rule for that pair; run the engine under --contract %s", o.Name, s.contract, got, s.contract)
 	}
 	if err := e.Model().CheckSchedule(b.Info.Run.T, b.Info.Run.Steps); err != nil {
@@ -152,7 +155,7 @@ func newSession(e generate.Engine, b *golden.Bundle, o Options) (*session, error
 		return nil, fmt.Errorf("%s: %w", o.Name, err)
 	}
 	s.tabled = e.Model().Schedule != nil
-	s.options.Engine.Contract = s.contract.String()
+	s.options.Engine.Contract = e.Model().Contract.String()
 	s.activations, s.kernels = e.Model().Activations, e.Model().Kernels
 	s.options.Engine.Activations, s.options.Engine.Kernels = s.activations.String(), s.kernels
 	s.options.Engine.Environment = map[string]any{
@@ -166,6 +169,9 @@ func newSession(e generate.Engine, b *golden.Bundle, o Options) (*session, error
 	}
 	s.catalog = catalog.New(s.cfg, b.Info.Run.Guidance)
 	s.weights = newWeights(o.Artifact)
+	if err := s.pair(); err != nil {
+		return nil, err
+	}
 	s.weights.least = coarser(s.weights.least, s.operands())
 	s.blocks = within(b.Info.Run.Blocks, b.Info.Run.BlockLimit)
 	s.steps = within(b.Info.Run.Steps, b.Info.Run.StepLimit)
@@ -256,6 +262,7 @@ func settings(dit, vae json.RawMessage) (map[string]json.RawMessage, error) {
 type weights struct {
 	byName map[string]int
 	descs  Artifact
+	types  []dtype.Type // of descs.Tensors, as they count for the rules
 	least  dtype.Type
 }
 
@@ -263,6 +270,7 @@ func newWeights(a Artifact) weights {
 	w := weights{byName: map[string]int{}, descs: a, least: dtype.F32}
 	for i, d := range a.Tensors {
 		w.byName[d.Name] = i
+		w.types = append(w.types, d.Type)
 		if d.Name != hf.AdaModulations { // they have the type that the contract gives them
 			w.least = coarser(w.least, d.Type)
 		}

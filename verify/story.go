@@ -26,6 +26,12 @@ func (r *Report) Story() Story {
 			Why:  r.scale(),
 			Do:   []string{"Run the same command again with more time, or select less."},
 		}
+	case r.Unjudged != "" && r.Verdict == Incomplete:
+		return Story{
+			What: "Figures without a verdict: " + r.Reason + ".",
+			Why:  r.scale(),
+			Do:   []string{"Read the tables, or run both sides under one contract."},
+		}
 	case r.Verdict == Incomplete:
 		return Story{
 			What: "Nothing is wrong, but it can't be said that everything is right: " + r.Reason + ".",

@@ -55,7 +55,7 @@ func (s *session) layerRows() []LayerRow {
 		switch {
 		case c.Mode == Isolated:
 			row.Isolated.add(c)
-		case c.Mode == Generation || c.Rule == "":
+		case c.Mode == Generation || !c.looked:
 		case c.op.Layer < 0:
 			row.Output.add(c)
 		case strings.HasPrefix(c.op.Name, "msa") || strings.HasPrefix(c.op.Name, "attn"):
@@ -108,7 +108,7 @@ func (s *session) passRows() []PassRow {
 		switch {
 		case c.Mode == Isolated:
 			row.Isolated.add(c)
-		case c.Mode == Free && c.Rule != "", c.Mode == Generation && c.op.Path == "z_next":
+		case c.Mode == Free && c.looked, c.Mode == Generation && c.op.Path == "z_next":
 			row.Free.add(c)
 		}
 		if c.Mode == Free && c.op.Path == catalog.Velocity || c.Mode == Generation && c.op.Path == "z_next" {

@@ -80,6 +80,9 @@ func course(steps []float64) string {
 const worstShown = 5
 
 func (r *Report) writeWorst(k *ink) {
+	if r.Unjudged != "" && len(r.Findings) == 0 {
+		return
+	}
 	k.section("Worst tensors")
 	t := newTable(">used", "mode", "~tap", "figure", "?>at", "?>got", "?>wanted")
 	shown := map[string]bool{}
@@ -112,6 +115,9 @@ func figure(c Check) string {
 }
 
 func (r *Report) writePolicy(k *ink, everything bool) {
+	if len(r.Policy) == 0 {
+		return
+	}
 	k.section("Tolerances: a candidate, e golden, K summands of an element")
 	t := newTable(">used", "?", ">of", "rule", "worst", "?limits")
 	for _, u := range r.Policy {

@@ -23,7 +23,9 @@ type Verifier struct {
 	engine      string
 	build       Builder
 	activations generate.Activations
-	text        func([]int32) string
+	// Contract that the model is computed under; nil: the bundle's.
+	Contract *generate.Contract
+	text     func([]int32) string
 	// Exact, if set before Run, computes the exact values; see Model.Exact.
 	Exact *Model
 }
@@ -66,6 +68,12 @@ func sources(provenance []byte) map[string]string {
 	return sums
 }
 
+// Artifact describes the model.
+func (v *Verifier) Artifact() verify.Artifact { return v.artifact }
+
+// Text decodes token ids; nil where the model holds no tokenizer.
+func (v *Verifier) Text() func(ids []int32) string { return v.text }
+
 // Subject says what has to agree with a bundle.
 func (v *Verifier) Subject() (Subject, error) {
 	s := Subject{Path: v.artifact.Path, DiT: v.artifact.DiT, VAE: v.artifact.VAE}
@@ -85,6 +93,9 @@ func (v *Verifier) Run(ctx context.Context, b Bundle, progress func(label string
 	contract, err := generate.ParseContract(b.Info.Contract)
 	if err != nil {
 		return nil, err
+	}
+	if v.Contract != nil {
+		contract = *v.Contract
 	}
 	engine, err := v.build(v.model.File, v.model.Config, contract, v.activations)
 	if err != nil {
