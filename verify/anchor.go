@@ -14,6 +14,7 @@ import (
 func (s *session) blockDone(p *plan, e *sparse) func(int, [][]int32) error {
 	return func(block int, ids [][]int32) error {
 		s.keepIDs(p, block, ids)
+		e.journal.ids(block, s.ids[p.mode][block])
 		differ := s.replaceIDs(block, ids)
 		if p.mode == Generation && block < s.info.Run.Blocks-1 && (differ || s.latentsFailed(block)) {
 			e.anchored = s.latentsKnown(block)
@@ -29,13 +30,13 @@ func (s *session) blockDone(p *plan, e *sparse) func(int, [][]int32) error {
 // keepIDs notes what a generation decodes, and what is decoded from the golden's
 // latents.
 func (s *session) keepIDs(p *plan, block int, ids [][]int32) {
-	var own [][]int32
 	if p.mode == Generation || p.mode == Free && block <= p.decode && s.latentsKnown(block) {
-		for _, sample := range ids {
-			own = append(own, slices.Clone(sample))
+		own := make([][]int32, len(ids))
+		for i := range ids {
+			own[i] = slices.Clone(ids[i])
 		}
+		s.ids[p.mode][block] = own
 	}
-	s.ids[p.mode] = append(s.ids[p.mode], own)
 }
 
 // againDone is blockDone for a run that repeats one of the generation, as far as its

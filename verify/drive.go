@@ -15,13 +15,24 @@ func (s *session) run(ctx context.Context, m Mode) error {
 	if p.idle() {
 		return nil
 	}
-	exact := s.startExact(ctx, p)
-	results, err := s.drive(ctx, s.engine, p, s.options.tap(&observer{session: s, ctx: ctx, mode: m, plan: p, exact: exact}), s.blockDone)
-	err = errors.Join(err, exact.close())
-	if err == nil && m == Generation {
+	j := s.newJournal(m)
+	o := &observer{session: s, ctx: ctx, mode: m, plan: p, journal: j}
+	if err := o.restore(); err != nil || j.over() {
+		return err
+	}
+	o.plan = s.rest(p, j)
+	o.exact = s.startExact(ctx, o.plan)
+	results, err := s.drive(ctx, s.engine, o.plan, s.options.tap(o), func(p *plan, e *sparse) func(int, [][]int32) error {
+		e.journal = j
+		return s.blockDone(p, e)
+	})
+	if err = errors.Join(err, o.exact.close()); err != nil {
+		return err
+	}
+	if m == Generation {
 		s.results = results
 	}
-	return err
+	return j.end(results)
 }
 
 // drive has an engine repeat as much of the bundle's run as the plan needs; done makes

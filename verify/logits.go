@@ -109,19 +109,29 @@ func (o *observer) compareDistributions(site generate.Site, rows [][]float64, kn
 	return nil
 }
 
+// knownLogits returns the golden's logits of a block, as far as they are recorded.
+func (s *session) knownLogits(block int) []metric.Reference {
+	site := generate.Site{Stage: generate.Decode, Block: block, Path: catalog.Logits}
+	known, err := s.reference(site, s.cfg.VAE.VocabSize)
+	if err != nil {
+		return nil // reported where they are compared
+	}
+	return known
+}
+
 // reference returns the golden's logits of a block: all, or the largest.
-func (o *observer) reference(site generate.Site, vocabulary int) ([]metric.Reference, error) {
-	if known := o.references[site.Block]; known != nil {
+func (s *session) reference(site generate.Site, vocabulary int) ([]metric.Reference, error) {
+	if known := s.references[site.Block]; known != nil {
 		return known, nil
 	}
-	known, err := o.readReference(site, vocabulary)
-	o.references[site.Block] = known
+	known, err := s.readReference(site, vocabulary)
+	s.references[site.Block] = known
 	return known, err
 }
 
-func (o *observer) readReference(site generate.Site, vocabulary int) ([]metric.Reference, error) {
-	if _, ok := o.bundle.Lookup(sibling(site, catalog.Logits)); ok {
-		whole, err := o.bundle.Read(sibling(site, catalog.Logits))
+func (s *session) readReference(site generate.Site, vocabulary int) ([]metric.Reference, error) {
+	if _, ok := s.bundle.Lookup(sibling(site, catalog.Logits)); ok {
+		whole, err := s.bundle.Read(sibling(site, catalog.Logits))
 		if err != nil {
 			return nil, err
 		}
@@ -132,11 +142,11 @@ func (o *observer) readReference(site generate.Site, vocabulary int) ([]metric.R
 		}
 		return known, err
 	}
-	return o.readLargest(site, vocabulary)
+	return s.readLargest(site, vocabulary)
 }
 
-func (o *observer) readLargest(site generate.Site, vocabulary int) ([]metric.Reference, error) {
-	values, err := o.bundle.Read(sibling(site, catalog.TopValues))
+func (s *session) readLargest(site generate.Site, vocabulary int) ([]metric.Reference, error) {
+	values, err := s.bundle.Read(sibling(site, catalog.TopValues))
 	if err != nil {
 		return nil, err
 	}
@@ -144,11 +154,11 @@ func (o *observer) readLargest(site generate.Site, vocabulary int) ([]metric.Ref
 	if err != nil {
 		return nil, err
 	}
-	ids, err := readIDs(o.bundle, sibling(site, catalog.TopIDs), vocabulary)
+	ids, err := readIDs(s.bundle, sibling(site, catalog.TopIDs), vocabulary)
 	if err != nil {
 		return nil, err
 	}
-	sums, err := o.bundle.Read(sibling(site, catalog.LogSumExp))
+	sums, err := s.bundle.Read(sibling(site, catalog.LogSumExp))
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +169,7 @@ func (o *observer) readLargest(site generate.Site, vocabulary int) ([]metric.Ref
 	known := make([]metric.Reference, len(rows))
 	k := values.Shape[1]
 	if len(ids) != len(rows)*k || len(lse) != len(rows) {
-		return nil, tensor.Damagedf("%s: %d ids and %d sums for %d rows of %d logits", o.options.Name, len(ids), len(lse), len(rows), k)
+		return nil, tensor.Damagedf("%s: %d ids and %d sums for %d rows of %d logits", s.options.Name, len(ids), len(lse), len(rows), k)
 	}
 	for i := range known {
 		known[i] = metric.Reference{Values: rows[i], IDs: ids[i*k : (i+1)*k], LogSumExp: lse[i]}

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -17,9 +18,10 @@ import (
 // bundle and, where the mode says so, puts the golden's value in its place.
 type observer struct {
 	*session
-	ctx  context.Context
-	mode Mode
-	plan *plan // nil: the golden takes the place of everything that the mode replaces
+	ctx     context.Context
+	mode    Mode
+	journal *journal // nil: nothing is written down
+	plan    *plan    // nil: the golden takes the place of everything that the mode replaces
 
 	exact *exactRun // nil: nothing is known of exact values
 }
@@ -31,7 +33,7 @@ var _ generate.Forcing = (*observer)(nil)
 func (o *observer) Want(site generate.Site) bool {
 	op, known := o.catalog.Lookup(site)
 	_, held := o.order[site.String()]
-	if o.mode == Isolated {
+	if fresh := o.journal.at(site); fresh && o.mode == Isolated {
 		o.coverage.offer(o.session, site, op, held)
 	}
 	if !known || op.Derived {
@@ -53,7 +55,7 @@ func isLogits(site generate.Site) bool {
 
 // Record compares one value.
 func (o *observer) Record(site generate.Site, got tensor.View) error {
-	if err := o.halted(o.ctx); err != nil {
+	if err := errors.Join(o.halted(o.ctx), o.journal.failed()); err != nil {
 		return err
 	}
 	op, _ := o.catalog.Lookup(site)
@@ -94,40 +96,102 @@ func (o *observer) replaces(site generate.Site, op *catalog.Op) bool {
 	return false
 }
 
+// measurement is what is measured of one value. Everything else about a comparison
+// follows from it and the bundle.
+type measurement struct {
+	Tap     string
+	Type    dtype.Type   // of the engine's value
+	Shape   tensor.Shape // likewise
+	Summary metric.Summary
+	Ratio   *metric.Ratio // nil: no exact value is known
+}
+
 // compare measures and judges one value.
 func (o *observer) compare(site generate.Site, op *catalog.Op, got tensor.View, tap golden.Tap, want tensor.View) error {
-	u := o.unit(site, op)
-	f := o.facts(o.mode, site, u, tap)
-	c := &Comparison{Name: tap.Name, Mode: o.mode, Kind: u.Kind.String(), site: site, op: op, order: o.order[tap.Name], facts: f}
-	c.chain = o.mode == Isolated && f.measurable() && !op.Derived
+	m := measurement{Tap: tap.Name, Type: got.Type, Shape: slices.Clone(got.Shape)}
+	j := o.begin(site, op, tap)
 	o.progress(tap.Name, int64(len(want.Data)))
-	if !got.Shape.Equal(tap.Shape) {
-		o.misshaped[tap.Name] = true // the golden's cannot stand in for it
-		c.fail(phaseStructure, fmt.Sprintf("shape %v, the golden's is %v", got.Shape, tap.Shape))
-		return o.keep(c)
-	}
-	if o.mode == Free {
-		if err := o.watchGuidance(site, got, want); err != nil {
+	if got.Shape.Equal(tap.Shape) {
+		if err := o.measure(j, &m, got, want); err != nil {
 			return err
 		}
 	}
+	o.journal.add(m)
+	return o.settle(j, m)
+}
+
+// judgement is a comparison on its way.
+type judgement struct {
+	*Comparison
+	tap   golden.Tap
+	shape tensor.Shape // of the rows that are compared
+	rows  *rowSet
+	rule  *Rule // nil: shown, not judged
+}
+
+// begin gathers what is known of a comparison before anything is measured.
+func (o *observer) begin(site generate.Site, op *catalog.Op, tap golden.Tap) judgement {
+	u := o.unit(site, op)
+	f := o.facts(o.mode, site, u, tap)
 	rows := o.rows(site, op, tap.Shape)
-	got, part, err := rows.ofBoth(got, want)
+	part := tap
+	part.Shape = rows.shape(tap.Shape)
+	f.Elements = independent(u, part)
+	c := &Comparison{Name: tap.Name, Mode: o.mode, Kind: u.Kind.String(), site: site, op: op, order: o.order[tap.Name], facts: f}
+	c.chain = o.mode == Isolated && f.measurable() && !op.Derived
+	j := judgement{Comparison: c, tap: tap, shape: part.Shape, rows: rows}
+	if c.looked = o.judges(site, op); c.looked {
+		j.rule = rule(f)
+	}
+	return j
+}
+
+// measure measures the rows that are compared.
+func (o *observer) measure(j judgement, m *measurement, got, want tensor.View) error {
+	if o.mode == Free {
+		if err := o.watchGuidance(j.site, got, want); err != nil {
+			return err
+		}
+	}
+	got, want, err := j.rows.ofBoth(got, want)
 	if err != nil {
 		return err
 	}
-	tap.Shape = part.Shape
-	c.facts.Elements = independent(u, tap)
-	if err := o.judge(c, got, part, rows); err != nil {
+	options := metric.Options{Unit: j.facts.Type}
+	if j.rule != nil && j.rule.band != nil {
+		options.Band = j.rule.band(j.facts)
+	}
+	if m.Summary, err = metric.Compare(o.ctx, got, want, options); err != nil {
 		return err
 	}
+	m.Ratio, err = o.measureRatio(j, got, want)
+	return err
+}
+
+// settle judges what was measured.
+func (o *observer) settle(j judgement, m measurement) error {
+	if !m.Shape.Equal(j.tap.Shape) {
+		o.misshaped[j.Name] = true // the golden's cannot stand in for it
+		j.fail(phaseStructure, fmt.Sprintf("shape %v, the golden's is %v", m.Shape, j.tap.Shape))
+		return o.keep(j.Comparison)
+	}
+	j.Summary = m.Summary
+	j.Index = j.rows.index(m.Summary.MaxAbs.At, j.shape)
+	o.verdict(j.Comparison, j.rule, j.facts, m.Type)
+	if mask := m.Summary.Mask; mask.Mismatch > 0 {
+		j.Index = j.rows.index(mask.First, j.shape)
+	}
+	if m.Ratio != nil {
+		j.Ratio = newRatio(j.facts, *m.Ratio)
+		j.Ratio.Checks = o.override(j.Ratio.Rule).of(j.Ratio.base)
+	}
 	if o.mode == Isolated {
-		o.coverage.elements += c.Summary.N
-		if rows == nil {
-			o.largest[tap.Name] = c.Summary.MaxRef
+		o.coverage.elements += m.Summary.N
+		if j.rows == nil {
+			o.largest[j.Name] = m.Summary.MaxRef
 		}
 	}
-	return o.keep(c)
+	return o.keep(j.Comparison)
 }
 
 // keep takes a finished comparison to the others.
@@ -138,29 +202,6 @@ func (o *observer) keep(c *Comparison) error {
 		return o.halt(firstFailure)
 	}
 	return nil
-}
-
-// judge measures the rows that are compared and applies the rule.
-func (o *observer) judge(c *Comparison, got, want tensor.View, rows *rowSet) error {
-	f := c.facts
-	var judge *Rule
-	if c.looked = o.judges(c.site, c.op); c.looked {
-		judge = rule(f)
-	}
-	options := metric.Options{Unit: f.Type}
-	if judge != nil && judge.band != nil {
-		options.Band = judge.band(f)
-	}
-	var err error
-	if c.Summary, err = metric.Compare(o.ctx, got, want, options); err != nil {
-		return err
-	}
-	c.Index = rows.index(c.Summary.MaxAbs.At, want.Shape)
-	o.verdict(c, judge, f, got.Type)
-	if m := c.Summary.Mask; m.Mismatch > 0 {
-		c.Index = rows.index(m.First, want.Shape)
-	}
-	return o.measureRatio(c, got, want, rows)
 }
 
 // verdict applies the rule, after what no rule can make good.

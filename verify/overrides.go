@@ -2,6 +2,8 @@ package verify
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -143,6 +145,16 @@ func (o *Override) of(checks []Check) []Check {
 		replaced[i] = check(c.Metric, c.Value, limit)
 	}
 	return replaced
+}
+
+// PolicySum identifies the rules and their overrides.
+func PolicySum(overrides []Override) string {
+	digest := sha256.New()
+	for _, r := range Rules() {
+		fmt.Fprintf(digest, "%q %q\n", r.Name, r.Formula)
+	}
+	_ = json.NewEncoder(digest).Encode(overrides) // their numbers are finite
+	return hex.EncodeToString(digest.Sum(nil))
 }
 
 // override returns that of a rule; nil for none.

@@ -152,6 +152,22 @@ func (s *session) selectsTokens(block int) bool {
 	return s.selects(generate.Site{Stage: generate.Decode, Block: block, Path: catalog.Logits})
 }
 
+// rest plans what earlier runs have not written down. A generation goes over all of
+// its blocks again.
+func (s *session) rest(p *plan, j *journal) *plan {
+	if j == nil || len(j.done) == 0 {
+		return p
+	}
+	rest := s.plan(p.mode, func(tap string) bool {
+		site, err := generate.ParseSite(tap)
+		return err == nil && p.compare[tap] && !j.has(passOf(site))
+	})
+	if p.mode == Generation {
+		rest.last = p.last
+	}
+	return rest
+}
+
 // planModes plans every mode.
 func (s *session) planModes() {
 	s.plans = map[Mode]*plan{}

@@ -32,26 +32,21 @@ const (
 	WorseThanGolden  RatioVerdict = "worse than golden"
 )
 
-// measureRatio measures the rows of a value that are compared against the exact ones.
-func (o *observer) measureRatio(c *Comparison, got, want tensor.View, rows *rowSet) error {
+// measureRatio measures a value against the exact one; nil where that is not known.
+func (o *observer) measureRatio(j judgement, got, want tensor.View) (*metric.Ratio, error) {
 	if o.exact == nil {
-		return nil
+		return nil, nil
 	}
-	x, ok := o.exact.at(c.site)
+	x, ok := o.exact.at(j.site)
 	if !ok {
-		return nil
+		return nil, nil
 	}
-	x, err := rows.of(x)
+	x, err := j.rows.of(x)
 	if err != nil || !x.Shape.Equal(want.Shape) {
-		return err
+		return nil, err
 	}
 	r, err := metric.Ratios(o.ctx, got, want, x)
-	if err != nil {
-		return err
-	}
-	c.Ratio = newRatio(c.facts, r)
-	c.Ratio.Checks = o.override(c.Ratio.Rule).of(c.Ratio.base)
-	return nil
+	return &r, err
 }
 
 func newRatio(f Facts, r metric.Ratio) *Ratio {

@@ -101,9 +101,18 @@ func (r *rowSet) of(v tensor.View) (tensor.View, error) {
 			data = append(data, v.Data[at:at+inner]...)
 		}
 	}
-	v.Shape = slices.Clone(v.Shape)
-	v.Shape[r.axis], v.Data = len(r.keep), data
+	v.Shape, v.Data = r.shape(v.Shape), data
 	return v, nil
+}
+
+// shape returns the shape of the rows alone.
+func (r *rowSet) shape(whole tensor.Shape) tensor.Shape {
+	if r == nil {
+		return whole
+	}
+	part := slices.Clone(whole)
+	part[r.axis] = len(r.keep)
+	return part
 }
 
 // ofBoth returns the rows of two tensors.

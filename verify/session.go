@@ -38,6 +38,8 @@ type Options struct {
 
 	Select   Selection // of the bundle's values; the zero value: all of them
 	FailFast bool      // ends at the first operation that fails on the golden's inputs, or mode that does
+	// State, if not nil, is taken up where it ends, and kept.
+	State *State
 	// Overrides replace limits of the policy; the report counts them.
 	Overrides []Override
 	MaxTime   time.Duration // ends with what was compared until then; 0: no limit
@@ -122,21 +124,21 @@ type session struct {
 	branches      branches // of the step that the free-running mode is at
 	guidance      []GuidanceRow
 	distributions []distribution
-	grown         float64              // largest rel-L2 that the operations' own errors were measured to grow to
-	diagnosis     *Diagnosis           // of the earliest failure
-	grownLogits   map[int]float64      // block → likewise in its logits, where that was measured
-	undecided     bool                 // tokens differ, and whether they tie is not recorded
-	results       []generate.Result    // of a finished generation
-	ids           map[Mode][][][]int32 // as decoded, by block and sample
-	anchors       []Anchor             // of the generation
-	stopped       string               // why the rest is not compared; "" while it is
+	grown         float64                    // largest rel-L2 that the operations' own errors were measured to grow to
+	diagnosis     *Diagnosis                 // of the earliest failure
+	grownLogits   map[int]float64            // block → likewise in its logits, where that was measured
+	undecided     bool                       // tokens differ, and whether they tie is not recorded
+	results       []generate.Result          // of a finished generation
+	ids           map[Mode]map[int][][]int32 // as decoded, by block and sample
+	anchors       []Anchor                   // of the generation
+	stopped       string                     // why the rest is not compared; "" while it is
 	coverage      coverage
 	done          int64 // bytes compared
 	total         int64 // about
 }
 
 func newSession(e generate.Engine, b *golden.Bundle, o Options) (*session, error) {
-	s := &session{engine: e, bundle: b, info: &b.Info, options: o, order: map[string]int{}, largest: map[string]float64{}, misshaped: map[string]bool{}, ids: map[Mode][][][]int32{}, grownLogits: map[int]float64{}, normalised: map[string]*rowMoments{}}
+	s := &session{engine: e, bundle: b, info: &b.Info, options: o, order: map[string]int{}, largest: map[string]float64{}, misshaped: map[string]bool{}, ids: map[Mode]map[int][][]int32{Isolated: {}, Free: {}, Generation: {}}, grownLogits: map[int]float64{}, normalised: map[string]*rowMoments{}}
 	var err error
 	if err := checkOverrides(o.Overrides); err != nil {
 		return nil, err

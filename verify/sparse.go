@@ -14,6 +14,7 @@ type sparse struct {
 	generate.Engine
 	session  *session
 	plan     *plan
+	journal  *journal // nil: none
 	tap      generate.Tap
 	anchored bool // the next commit takes the golden's latents, of all blocks
 }
@@ -66,11 +67,16 @@ func (e *sparse) Velocity(ctx context.Context, p generate.Pass) (cond, uncond []
 		return nil, nil, err
 	}
 	site := generate.Site{Stage: generate.Denoise, Block: p.Block, Step: p.Step, Path: catalog.Velocity}
+	if cond, uncond, ok := e.journal.known(passOf(site)); ok {
+		return cond, uncond, nil
+	}
 	cond, uncond, ok, err := e.session.velocities(site)
 	ok = ok && len(cond) == len(p.Z) && len(uncond) == len(p.Z)
 	switch {
 	case err != nil || e.plan.denoises(p.Block, p.Step, ok):
-		return e.Engine.Velocity(ctx, p)
+		cond, uncond, err = e.Engine.Velocity(ctx, p)
+		e.journal.velocity(passOf(site), cond, uncond)
+		return cond, uncond, err
 	case !ok:
 		return make([]float32, len(p.Z)), make([]float32, len(p.Z)), nil
 	}

@@ -88,8 +88,8 @@ func (s *session) compareTokens() Tokens {
 // ownText returns the ids that follow a prompt, as they were generated.
 func (s *session) ownText(sample int) []int32 {
 	var ids []int32
-	for _, block := range s.ids[Generation] {
-		ids = append(ids, block[sample]...)
+	for b := range len(s.ids[Generation]) {
+		ids = append(ids, s.ids[Generation][b][sample]...)
 	}
 	return ids[min(s.results[sample].Trim, len(ids)):]
 }
@@ -134,8 +134,8 @@ func (s *session) compareBlock(t *Tokens, sample, block int, want, seen []int32)
 
 // block returns the ids that a mode decoded for a block of a sample; nil for none.
 func (s *session) block(m Mode, sample, block int) []int32 {
-	if block < len(s.ids[m]) && s.ids[m][block] != nil {
-		return s.ids[m][block][sample]
+	if ids := s.ids[m][block]; sample < len(ids) {
+		return ids[sample]
 	}
 	return nil
 }
@@ -152,7 +152,7 @@ func (s *session) kind(at tokenPlace, got int32) (kind string, gap float64) {
 	if got == at.want {
 		return "", 0
 	}
-	known := s.references[at.block]
+	known := s.knownLogits(at.block)
 	row := at.sample*s.cfg.DiT.BlockSize*s.cfg.VAE.PatchSize + at.position
 	if row >= len(known) {
 		return unknown, 0
@@ -168,7 +168,7 @@ func (s *session) kind(at tokenPlace, got int32) (kind string, gap float64) {
 // to in their logits can tell from ties.
 func (s *session) driftedBlocks() []int {
 	var blocks []int
-	for b := range s.ids[Generation] {
+	for b := range len(s.ids[Generation]) {
 		var t Tokens
 		for i, sample := range s.info.Samples {
 			if b < len(sample.Blocks) && s.selectsTokens(b) && s.options.Select.Samples.Holds(i) {

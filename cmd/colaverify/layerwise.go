@@ -37,7 +37,8 @@ nothing selected depends on.
   colaverify --layerwise model.cola --golden bundles/mine --json report.json --junit report.xml
   colaverify --layerwise model.cola --golden bundles/mine --blocks 0 --steps 0-3 --branches cond
   colaverify --layerwise model.cola --golden bundles/mine --layers dit.17 --ops 'msa.*,mlp.out' --rows 64@7
-  colaverify --layerwise model.cola --golden bundles/mine --fail-fast --max-time 10m`,
+  colaverify --layerwise model.cola --golden bundles/mine --fail-fast --max-time 10m
+  colaverify --layerwise model.cola --golden bundles/mine --state run.state   (again: goes on)`,
 		Setup: setupLayerwise,
 	}
 }
@@ -54,6 +55,7 @@ type request struct {
 	activations string
 	extent      extent
 	policy      string // file of overrides; "": none
+	state       string // file; "": none
 	progress    string
 	outputs     outputs
 	replay      *replayOut
@@ -70,6 +72,7 @@ func setupLayerwise(set *pflag.FlagSet) func(context.Context, command.Streams, [
 	set.StringVar(&r.policy, "policy", "", "replace limits as this `FILE` says, which gives a reason for each; colaverify policy --template prints one")
 	set.StringVar(&r.exact, "exact", model.AutoExact, "`MODEL` whose float32 weights the golden was made from, a file or tiny: exact values are computed with them beside the run, and the candidate's error is held against the golden's own; "+
 		"auto: tiny for embedded bundles, else the artifact itself if it is float32 and not above 2^29 weights; none")
+	set.StringVar(&r.state, "state", "", "keep in this `FILE` what is compared, pass by pass, and go on from there when the same run is started again after it was interrupted")
 	r.outputs.flags(set)
 	set.StringVar(&r.replay.path, "replay-out", "", "write the first failing operation, with its inputs, weights and both values, to this `FILE` for colaverify replay")
 	set.StringVar(&r.progress, "progress", "auto", "`MODE` of reports on stderr: auto (a bar on a terminal), bar, json (lines) or none")
@@ -133,6 +136,12 @@ func (r request) verify(ctx context.Context, s command.Streams) (suite *verify.S
 		defer func() { err = errors.Join(err, exact.Close()) }()
 	}
 	m.Verifier.Exact = exact
+	state, err := r.openState(m, bundles)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, state.Close()) }()
+	m.Options.State = state
 	suite, err = m.verify(ctx, bundles, bar.Update)
 	if suite != nil {
 		suite.Incompatible = append(incompatible, suite.Incompatible...)

@@ -111,6 +111,9 @@ func (o outputs) write(s command.Streams, suite *verify.Suite) error {
 // checkOutputs refuses outputs over what the request reads.
 func (r request) checkOutputs() error {
 	inputs := append(r.bundleFiles(), atomicfile.Input{Path: r.model, Role: "the artifact"})
+	if r.state != "" {
+		inputs = append(inputs, atomicfile.Input{Path: r.state, Role: "the state of the run"})
+	}
 	if r.policy != "" {
 		inputs = append(inputs, atomicfile.Input{Path: r.policy, Role: "the file of overrides"})
 	}
