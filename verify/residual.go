@@ -143,6 +143,10 @@ func (i *investigation) describeWeights(d *Diagnosis, truth operation.Value) {
 	case r.rows >= 4 && r.factor > columnShare:
 		d.Finding += " In every channel the golden is in proportion to the candidate: the scales of rows, or a norm's weight, are others."
 	case stored != dtype.F32 && r.worstShare < noiseShare(channels):
+		if times, known := i.roundingTimes(r.square, channels); known && !(times <= mostRounding) {
+			d.Finding += notRounding(stored, times)
+			break
+		}
 		d.Origin = OfRounding
 		d.Finding = fmt.Sprintf("The engine is right: its value is what the artifact's weights give (rel-L2 %s). They are stored as %v, and the difference to the golden (%s, %.1f dB) is spread over all channels as their rounding spreads it; it is more than the policy grants that type.",
 			short(d.Candidate), stored, short(i.apart), -20*math.Log10(i.apart))
