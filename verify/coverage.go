@@ -81,6 +81,8 @@ func (s *session) coverageResult() Coverage {
 			c.NotCompared[notSelected]++
 		case s.replaced(t.Name):
 			c.Replaced++
+		case s.absent[t.Name]:
+			c.NotCompared[otherLacks]++
 		case s.hides(t):
 			c.NotCompared[fusedReason]++
 		case s.stopped != "":

@@ -61,7 +61,7 @@ func (s *session) findings(t Tokens, c Coverage) []Finding {
 	if f := nameFinding(c); f.Failed > 0 {
 		list = append(list, f)
 	}
-	list = append(list, s.operationFindings()...)
+	list = append(append(list, s.own...), s.operationFindings()...)
 	own := len(list)
 	for _, m := range []Mode{Free, Generation} {
 		if f := s.modeFinding(m); f.Failed > 0 {
@@ -172,7 +172,7 @@ func (s *session) report() *Report {
 		Bundle: s.bundleID(), Engine: s.options.Engine, Artifact: s.options.Artifact,
 		Layers: s.layerRows(), Passes: s.passRows(), Logits: s.logits, Tokens: tokens, Profiles: s.profiles(), Ratios: s.ratioRows(),
 		Guidance: s.guidance, Growth: s.growthRows(),
-		Selection: s.options.Select.String(), Stopped: s.stopped, Unjudged: s.unjudged,
+		Selection: s.options.Select.String(), Stopped: s.stopped, Unjudged: s.unjudged, Recordings: s.recordings,
 		Overrides: s.overrideUses(), Policy: s.ruleUses(), Coverage: s.coverageResult(), Comparisons: s.inOrder(),
 	}
 	r.Artifact.Types = typeCounts(s.options.Artifact)
@@ -199,7 +199,9 @@ func (r *Report) conclude(undecided bool) (Verdict, string) {
 	switch {
 	case len(r.Findings) > 0 && r.Divergence != nil && r.Findings[0].Phase != phaseNames.String():
 		fed := "fed the golden's inputs"
-		if r.Divergence.Mode != Isolated {
+		if r.Recordings != nil {
+			fed = "the recordings differ by more than the rules allow"
+		} else if r.Divergence.Mode != Isolated {
 			fed = "every operation is right by itself, but " + string(r.Divergence.Mode)
 		}
 		reason := fmt.Sprintf("%s: %s, %s", r.Divergence.Name, fed, r.Divergence.Problem)
@@ -246,7 +248,7 @@ func (s *session) notes(t Tokens) []string {
 	if len(s.info.Floors) == 0 && s.contract == generate.Released {
 		notes = append(notes, "uncalibrated: the bundle holds no floors")
 	}
-	if s.options.Exact == nil {
+	if s.options.Exact == nil && s.recordings == nil {
 		notes = append(notes, "no ratios: no exact reference was given")
 	}
 	if n := s.countGrown(); n > 0 {

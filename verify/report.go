@@ -43,6 +43,8 @@ type Report struct {
 	Stopped   string `json:"stopped,omitempty"`   // why the run ended before its end
 	Unjudged  string `json:"unjudged,omitempty"`  // why nothing but NaN, shapes and layout is judged
 
+	Recordings *Recordings `json:"recordings,omitempty"` // where the candidate is a recording, too
+
 	Divergence *Divergence `json:"first_divergence,omitempty"`
 	Findings   []Finding   `json:"findings,omitempty"` // failures, the cause of the others first
 	Notes      []string    `json:"notes,omitempty"`    // what a reader should know and is no failure

@@ -132,6 +132,9 @@ type session struct {
 	ids           map[Mode]map[int][][]int32 // as decoded, by block and sample
 	anchors       []Anchor                   // of the generation
 	stopped       string                     // why the rest is not compared; "" while it is
+	own           []Finding                  // of no comparison
+	recordings    *Recordings                // where the candidate is a recording
+	absent        map[string]bool            // taps that such a candidate lacks, and may lack
 	coverage      coverage
 	done          int64 // bytes compared
 	total         int64 // about

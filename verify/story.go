@@ -96,10 +96,12 @@ func (r *Report) plainStory() Story {
 func (r *Report) divergenceStory() Story {
 	d := r.Divergence
 	var s Story
-	switch d.Mode {
-	case Isolated:
+	switch {
+	case r.Recordings != nil:
+		s.What = fmt.Sprintf("The recordings differ by more than the rules allow; first at %s: %s.", d.Op, d.Problem)
+	case d.Mode == Isolated:
 		s.What = fmt.Sprintf("%s computes something else than the golden although it is fed the golden's own inputs: %s.", d.Op, d.Problem)
-	case Free:
+	case d.Mode == Free:
 		s.What = fmt.Sprintf("Every operation is right by itself, but errors add up to more than they should within a pass; first at %s: %s.", d.Op, d.Problem)
 	default:
 		s.What = fmt.Sprintf("Every pass is right by itself, but the generation drifts away from the golden's; first at %s: %s.", d.Op, d.Problem)
@@ -168,6 +170,9 @@ func (r *Report) advice() []string {
 	tensors := d.Suspects
 	if len(tensors) == 0 {
 		tensors = d.Tensors
+	}
+	if r.Recordings != nil {
+		return append(do, fmt.Sprintf("Compare what the two were recorded in, listed above; the first value that is not bit-equal is %s.", r.Recordings.First))
 	}
 	uniform := slices.ContainsFunc(d.Pattern, func(p string) bool { return strings.HasPrefix(p, "uniform") })
 	switch {

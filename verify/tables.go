@@ -69,7 +69,7 @@ func (s *session) layerRows() []LayerRow {
 	for _, name := range names {
 		rows[name].Gain = gains[name]
 		rows[name].State = rows[name].state()
-		if rows[name].Isolated.Compared+rows[name].Output.Compared > 0 {
+		if x := rows[name]; x.Isolated.Compared+x.Attention.Compared+x.MLP.Compared+x.Output.Compared > 0 {
 			list = append(list, *rows[name])
 		}
 	}

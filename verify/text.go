@@ -28,6 +28,7 @@ func (o TextOptions) ink(w io.Writer) *ink {
 func (r *Report) WriteText(w io.Writer, o TextOptions) error {
 	k := o.ink(w)
 	r.headline(k)
+	r.writeRecordings(k)
 	r.writeStory(k)
 	r.writeDivergence(k)
 	r.writeFindings(k)
@@ -56,12 +57,14 @@ func (r *Report) headline(k *ink) {
 	k.line("%s%s  %s", k.verdict(r.Verdict), k.paint(bold, r.Qualifier()), k.paint(bold, b.Name))
 	k.wrapped("  ", "  ", r.Reason)
 	k.faint("  ", "golden: "+b.Describe())
-	k.faint("  ", fmt.Sprintf("candidate: %s, %s contract in %s, weights %s (%s), %.1f s",
-		r.Engine.Name, r.Engine.Contract, r.Engine.Arithmetic(), r.Artifact.Path, r.Artifact.Summary(), r.Seconds))
+	k.faint("  ", fmt.Sprintf("candidate: %s, %s contract in %s, weights %s, %.1f s",
+		r.Engine.Name, r.Engine.Contract, r.Engine.Arithmetic(), r.Artifact.describe(), r.Seconds))
 	if r.Selection != "" {
 		k.wrapped("  selected: ", "            ", r.Selection)
 	}
-	k.modes("  ")
+	if r.Recordings == nil {
+		k.modes("  ")
+	}
 }
 
 // modes says what the two ways of feeding an engine are.
@@ -87,6 +90,14 @@ func plural(n int, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// describe names the artifact with its types, where they are known.
+func (a Artifact) describe() string {
+	if s := a.Summary(); s != "" {
+		return fmt.Sprintf("%s (%s)", a.Path, s)
+	}
+	return a.Path
 }
 
 // Summary counts the tensors by type: "f16 138, f32 44".
