@@ -13,7 +13,7 @@ func program() command.Program {
 		Name:  "colaverify",
 		Short: "hold an engine and an artifact against recordings of the Python package",
 		Long:  layerwise.Long,
-		Verbs: []command.Verb{layerwise, compareVerb(), bundleVerb(), policyVerb(), replayVerb(), selftestVerb()},
+		Verbs: []command.Verb{layerwise, compareVerb(), bundleVerb(), bisectVerb(), policyVerb(), replayVerb(), selftestVerb()},
 	}
 }
 
