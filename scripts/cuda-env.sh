@@ -18,7 +18,7 @@ if [ "${1:-}" = fake ]; then
   if [ "$(cat "$lib/fake/sum" 2>/dev/null)" != "$sum" ]; then
     $cxx -std=c++17 -O2 -g -fPIC -shared -fvisibility=hidden -fstack-clash-protection -Wall -Wno-unused-function -Wno-unknown-pragmas \
       -I"$include" -I$emulated -Ikernels/cuda -I$driver/loader -Wl,-soname,libcuda.so.1 -o "$lib/fake/libcuda.so.1" \
-      $driver/fakecuda/*.cpp $emulated/{context,faults,grid,kernels,memory,schedule}.cpp -lpthread -ldl >&2
+      $driver/fakecuda/*.cpp $emulated/{collectives,context,faults,grid,kernels,memory,schedule,tensorcore}.cpp -lpthread -ldl >&2
     echo "$sum" >"$lib/fake/sum"
   fi
   echo "export LD_LIBRARY_PATH=$lib/fake FAKECUDA=1"

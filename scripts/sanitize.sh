@@ -38,7 +38,7 @@ planted() {
 echo '== AddressSanitizer and UndefinedBehaviorSanitizer'
 (
   # -asan instruments C alone, hence CGO_CXXFLAGS; setting them drops Go's own -O2 -g
-  export CGO_CXXFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined' CGO_LDFLAGS=-lubsan
+  export CGO_CXXFLAGS='-O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=undefined' CGO_LDFLAGS=-lubsan
   build address -asan
 )
 tests address
@@ -48,7 +48,7 @@ planted address bad_align misaligned
 
 echo '== ThreadSanitizer'
 (
-  export CGO_CXXFLAGS='-O1 -g -fsanitize=thread' CGO_CFLAGS=-fsanitize=thread CGO_LDFLAGS=-fsanitize=thread
+  export CGO_CXXFLAGS='-O1 -g1 -fsanitize=thread' CGO_CFLAGS=-fsanitize=thread CGO_LDFLAGS=-fsanitize=thread
   build thread
 )
 # a Go program leaves without libtsan's exit code, so the first report has to end it
@@ -65,7 +65,7 @@ fi
 echo '== valgrind'
 valgrind=(valgrind -q --leak-check=no --error-exitcode=9 --max-stackframe=8000000 --suppressions="$top/scripts/valgrind.supp")
 # -tags valgrind tells it about goroutine stacks, EMULATED_VALGRIND about those of CUDA threads
-CGO_CXXFLAGS='-O1 -g -DEMULATED_VALGRIND' build valgrind -tags valgrind
+CGO_CXXFLAGS='-O1 -g1 -DEMULATED_VALGRIND' build valgrind -tags valgrind
 export GODEBUG=asyncpreemptoff=1
 skip='^TestOutOfRange$|^TestFirstFault$|^TestConformance$/^fault$' # it reports faults made on purpose in its own way
 tests valgrind "${valgrind[@]}" 2>&1 | { grep -v -e 'DW_FORM' -e 'When reading debug info' -e 'Serious error' || true; }

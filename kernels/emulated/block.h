@@ -114,93 +114,19 @@ inline void wait_for(const uint32_t *generation, const char *what, const char *w
 
 // barrier: all living threads of the block arrive at one place.
 enum class Vote { kCount, kAnd, kOr };
-inline int barrier(int predicate, const char *where, Vote vote) {
-  Quiet quiet;
-  Barrier &b = block->sync;
-  uint32_t parity = b.generation & 1, need = block->alive;
-  if (b.count == 0) {
-    b.votes[parity] = 0;
-    b.where = where;
-  } else if (!same_place(b.where, where)) {
-    fail("a barrier is reached at %s and at %s", b.where, where);
-  }
-  b.count++;
-  b.votes[parity] += predicate ? 1 : 0;
-  release(&b.token[parity]);
-  if (b.count >= need) {
-    b.count = 0;
-    b.generation++;
-  } else {
-    wait_for(&b.generation, "a barrier", where);
-  }
-  acquire(&b.token[parity]);
-  int votes = b.votes[parity];
-  return vote == Vote::kCount ? votes : vote == Vote::kAnd ? votes == (int)need : votes > 0;
-}
+int barrier(int predicate, const char *where, Vote vote);
 
-inline Slot *find_slot(Warp &w, uint32_t mask, const char *what, const char *where, bool orders) {
-  Slot *unused = nullptr;
-  uint32_t seen = 0;
-  for (Slot &s : w.slot) {
-    if (s.live) {
-      if (!s.complete && s.mask == mask) {
-        if (!orders && (s.what != what || !same_place(s.where, where)))
-          fail("lanes of a warp meet in different places: %s at %s and %s at %s", s.what, s.where, what, where);
-        return &s;
-      }
-      seen++;
-    } else if (!unused) {
-      unused = &s;
-    }
-    if (unused && seen == w.live) break;
-  }
-  Slot *s = unused;
-  s->live = true;
-  s->complete = false;
-  s->mask = mask;
-  s->arrived = s->left = 0;
-  s->what = what;
-  s->where = where;
-  w.live++;
-  return s;
-}
-
-// arrive: every lane of mask leaves a value; the last one to come runs `last` over the slot, and all read from it
-// afterwards.  orders: is it a memory barrier, too?  Only __syncwarp is one.
-template <class F> inline Slot *arrive(uint32_t mask, uint64_t value, const char *where, const char *what, bool orders, F &&last) {
-  uint32_t bit = 1u << lane();
-  Warp &w = block->warps[self->linear >> 5];
-  if (!(mask & bit)) fail("%s at %s: lane %d is not in its own mask %08x", what, where, lane(), mask);
-  Slot *s = find_slot(w, mask, what, where, orders);
-  s->value[lane()] = value;
-  s->arrived |= bit;
-  uint32_t parity = s->generation & 1;
-  if (orders) release(&s->token[parity]);
-  if (((s->arrived | w.exited) & mask) == mask) {
-    last(s);
-    s->complete = true;
-    s->generation++;
-  } else {
-    wait_for(&s->generation, what, where);
-  }
-  if (orders) acquire(&s->token[parity]);
-  return s;
-}
-inline void leave(Slot *s) {
-  s->left |= 1u << lane();
-  if (s->left == s->arrived) {
-    s->live = false;
-    block->warps[self->linear >> 5].live--;
-  }
-}
-struct Nothing { void operator()(Slot *) const {} };
+// arrive: every lane of mask leaves a value; the last one to come runs `last`, if there is one, over the slot, and all
+// read from it afterwards.  orders: is it a memory barrier, too?  Only __syncwarp is one.
+Slot *arrive(uint32_t mask, uint64_t value, const char *where, const char *what, bool orders, void (*last)(Slot *));
+void leave(Slot *s);
 
 template <class T> inline T shuffle(uint32_t mask, T v, int source, const char *where, const char *what, bool inside) {
   static_assert(sizeof(T) <= 8, "shuffle of a type over 8 bytes");
   Quiet quiet;
   uint64_t bits = 0;
   memcpy(&bits, &v, sizeof(T));
-  Slot *s = arrive(mask, bits, where, what, false, Nothing{});
+  Slot *s = arrive(mask, bits, where, what, false, nullptr);
   T result = v;
   if (inside) {
     if (!(s->arrived >> source & 1)) fail("%s at %s reads lane %d, which takes no part", what, where, source);
@@ -224,20 +150,12 @@ template <class T> inline T shuffle_up(const char *where, uint32_t mask, T v, in
   int source = lane() - delta;
   return shuffle(mask, v, source & 31, where, "__shfl_up_sync", source >= (lane() & ~(width - 1)));
 }
-inline uint32_t ballot(uint32_t mask, int predicate, const char *where, const char *what) {
-  Quiet quiet;
-  Slot *s = arrive(mask, predicate ? 1 : 0, where, what, false, Nothing{});
-  uint32_t bits = 0;
-  for (int i = 0; i < 32; i++)
-    if ((s->arrived >> i & 1) && s->value[i]) bits |= 1u << i;
-  leave(s);
-  return bits;
-}
+uint32_t ballot(uint32_t mask, int predicate, const char *where, const char *what);
 struct SyncWarp {
   const char *where;
   void operator()(uint32_t mask = 0xffffffffu) const {
     Quiet quiet;
-    leave(arrive(mask, 0, where, "__syncwarp", true, Nothing{}));
+    leave(arrive(mask, 0, where, "__syncwarp", true, nullptr));
   }
 };
 inline void fence() {

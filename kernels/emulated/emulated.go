@@ -3,7 +3,7 @@
 package emulated
 
 /*
-#cgo CXXFLAGS: -std=c++17 -O2 -g -I${SRCDIR}/../cuda -I${SRCDIR} -fstack-clash-protection -Wall -Wno-unused-function -Wno-unknown-pragmas
+#cgo CXXFLAGS: -std=c++17 -O2 -g1 -I${SRCDIR}/../cuda -I${SRCDIR} -fstack-clash-protection -Wall -Wno-unused-function -Wno-unknown-pragmas
 #cgo LDFLAGS: -lpthread -ldl
 #include <stdlib.h>
 #include "bridge.h"

@@ -1,5 +1,9 @@
 // halves.h - half and bfloat16 as 16-bit structs with explicit conversions, round to nearest even.
 #pragma once
+#include <cstdint>
+#include <cstring>
+
+#include "vector_types.h"
 #if defined(__F16C__)
 #include <immintrin.h>
 #endif
