@@ -16,7 +16,7 @@ if [ "${1:-}" = fake ]; then
   # only what changed is compiled again: the fake driver holds all kernels
   sum=$(cat $driver/fakecuda/* $driver/loader/names.h $emulated/*.{h,cpp,cu} kernels/cuda/*.{h,cu} | sha256sum)
   if [ "$(cat "$lib/fake/sum" 2>/dev/null)" != "$sum" ]; then
-    $cxx -std=c++17 -O2 -g -fPIC -shared -fvisibility=hidden -fstack-clash-protection -Wall -Wno-unused-function -Wno-unknown-pragmas \
+    $cxx -std=c++17 -O2 -g1 -DEMULATED_LIBRARY -fPIC -shared -fvisibility=hidden -fstack-clash-protection -Wall -Wno-unused-function -Wno-unknown-pragmas \
       -I"$include" -I$emulated -Ikernels/cuda -I$driver/loader -Wl,-soname,libcuda.so.1 -o "$lib/fake/libcuda.so.1" \
       $driver/fakecuda/*.cpp $emulated/{collectives,context,faults,grid,kernels,memory,schedule,tensorcore}.cpp -lpthread -ldl >&2
     echo "$sum" >"$lib/fake/sum"

@@ -88,11 +88,16 @@ struct Block {
   bool entered = false;
 };
 
-// __thread, not thread_local: no initialisation check at each access
-#define EMULATED_TLS extern __thread __attribute__((tls_model("initial-exec")))
-EMULATED_TLS Block *block;
-EMULATED_TLS Thread *self;
-EMULATED_TLS uint3 block_index, block_size, grid_size;
+// __thread, not thread_local: no initialisation check at each access.  A library that is loaded while a program runs
+// gets no place in the static block, which initial-exec is about.
+#if defined(EMULATED_LIBRARY)
+#define EMULATED_TLS __thread
+#else
+#define EMULATED_TLS __thread __attribute__((tls_model("initial-exec")))
+#endif
+extern EMULATED_TLS Block *block;
+extern EMULATED_TLS Thread *self;
+extern EMULATED_TLS uint3 block_index, block_size, grid_size;
 extern char fence_token;
 
 void switch_to_next();  // lets another thread run; returns when this one can go on

@@ -17,9 +17,9 @@ extern char __stop_emulated_shared[] __attribute__((weak, visibility("hidden")))
 
 namespace emulated {
 
-__thread __attribute__((tls_model("initial-exec"))) Block *block;
-__thread __attribute__((tls_model("initial-exec"))) Thread *self;
-__thread __attribute__((tls_model("initial-exec"))) uint3 block_index, block_size, grid_size;
+EMULATED_TLS Block *block;
+EMULATED_TLS Thread *self;
+EMULATED_TLS uint3 block_index, block_size, grid_size;
 char fence_token;
 
 namespace {
