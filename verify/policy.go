@@ -238,12 +238,12 @@ var logitRules = []Rule{
 	{
 		Name: "tokens", Formula: "every id the same, but for ties",
 		Derivation: "Greedy decoding of the same logits. A tie: the golden's logits of both ids differ by no more than the limit of a block allows, 2·tol·rms, or, where that leaves an id, than twice what errors of the operations' own size are measured to grow to in the block's logits.",
-		applies:    func(f Facts) bool { return f.Mode == Generation && f.Artifact == dtype.F32 },
+		applies:    func(f Facts) bool { return f.Mode == Generation && f.Artifact == dtype.F32 && !f.Kernels },
 		logits:     func(f Facts, l metric.Logits) []Check { return []Check{check("share of other ids", others(l), 0)} },
 	},
 	{
 		Name: "tokens, 16-bit or int8 artifact", Formula: "≥ 97.5 % of the ids the same, but for ties",
-		Derivation: "As same top-1 of the logits. A share of n ids is granted 3 standard errors, one id at least.",
+		Derivation: "As same top-1 of the logits; for kernels of other engines, too. A share of n ids is granted 3 standard errors, one id at least.",
 		applies:    func(f Facts) bool { return f.Mode == Generation },
 		logits: func(f Facts, l metric.Logits) []Check {
 			return []Check{check("share of other ids", others(l), granted(0.025, float64(l.Rows)))}

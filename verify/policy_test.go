@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"colakit/formats/dtype"
+	"colakit/golden"
 	"colakit/reference/generate"
 	"colakit/verify/catalog"
 	"colakit/verify/metric"
@@ -141,7 +142,7 @@ func TestTokenKinds(t *testing.T) {
 	for i := range known {
 		known[i] = metric.Whole([]float64{-9, -9, -9, 5, -9, 4.999, -9, 4})
 	}
-	s := &session{contract: generate.Exact, references: [][]metric.Reference{known, nil}, weights: weights{least: dtype.F32}}
+	s := &session{contract: generate.Exact, references: [][]metric.Reference{known, nil}, bundle: &golden.Bundle{}, weights: weights{least: dtype.F32}}
 	s.info = newInfo()
 	s.cfg.DiT.BlockSize, s.cfg.VAE.PatchSize = 4, 1
 	tests := []struct {
