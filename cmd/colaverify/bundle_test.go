@@ -37,6 +37,10 @@ func TestBundle(t *testing.T) {
 			t.Errorf("%s and %s: code %d, error %q\n%s", tt.a, tt.b, code, stderr, out)
 		}
 	}
+	code, out, stderr := colaverify(t, context.Background(), "bundle", "exact-layers", "released-layers", "--html", "-")
+	if code != command.Incomplete || !strings.Contains(out, "Two recordings of one run") || !strings.Contains(out, "By kind of pass") {
+		t.Errorf("--html: code %d, error %q", code, stderr)
+	}
 	if code, _, stderr := colaverify(t, context.Background(), "bundle", "exact-ops"); code != command.Usage || !strings.Contains(stderr, "argument B is missing") {
 		t.Errorf("code %d, error %q", code, stderr)
 	}

@@ -71,6 +71,7 @@ type bundle struct {
 	Overrides table // of limits
 	Rows      []row
 	Total     int
+	Recorded  *recorded // nil: the candidate is no recording
 	Gaps      table
 	Ran       table
 }
@@ -138,7 +139,7 @@ func newBundle(r *verify.Report, i, most int) *bundle {
 	b := &bundle{
 		Report: r, ID: fmt.Sprintf("bundle-%d", i+1), Class: classes[r.Verdict], Story: r.Story(), Golden: r.Bundle.Describe(),
 		Candidate: fmt.Sprintf("%s, %s contract in %s, weights %s (%s)", r.Engine.Name, r.Engine.Contract, r.Engine.Arithmetic(), r.Artifact.Path, r.Artifact.Summary()),
-		Growth:    growth(r), Guided: guidance(r), Steps: guidanceTable(r), Ratios: ratios(r), Diagnosis: newDiagnosis(r), Magnitude: magnitudePlots(r), Tokens: tokenClasses(r.Tokens), Logits: logitTable(r), Rules: rules(r), Overrides: overrides(r), Gaps: coverage(r), Ran: environment(r),
+		Growth:    growth(r), Guided: guidance(r), Steps: guidanceTable(r), Ratios: ratios(r), Diagnosis: newDiagnosis(r), Magnitude: magnitudePlots(r), Tokens: tokenClasses(r.Tokens), Logits: logitTable(r), Rules: rules(r), Overrides: overrides(r), Recorded: newRecorded(r), Gaps: coverage(r), Ran: environment(r),
 	}
 	for _, m := range []verify.Mode{verify.Isolated, verify.Free, verify.Generation} {
 		if figures := heatMaps(r, m); len(figures) > 0 {
