@@ -7,8 +7,8 @@ import (
 	"colakit/kernels/ops"
 )
 
-// arena gives out the memory of the values of a pass. All of it is given out anew in
-// the next pass, in the same places if the same is asked for.
+// arena gives out the memory of values. After a reset all of it is given out anew, in
+// the same places if the same is asked for.
 type arena struct {
 	device device.Device
 	chunks []device.Buffer
@@ -55,16 +55,41 @@ func (a *arena) free() error {
 	return errors.Join(errs...)
 }
 
+// scratch is the memory of a pass: of values that live as long as it, and of those of
+// its layers. A layer reads nothing older than the residual stream of the layer before
+// it, so two arenas take turns, and memory does not grow with the number of layers.
+type scratch struct {
+	whole  *arena
+	layers [2]*arena
+}
+
+func newScratch(d device.Device) *scratch {
+	return &scratch{whole: &arena{device: d}, layers: [2]*arena{{device: d}, {device: d}}}
+}
+
+// grown returns how often memory was added.
+func (s *scratch) grown() int { return s.whole.grown + s.layers[0].grown + s.layers[1].grown }
+
+func (s *scratch) free() error {
+	return errors.Join(s.whole.free(), s.layers[0].free(), s.layers[1].free())
+}
+
+// layer starts layer i of a model: its values take the place of those of layer i−2.
+func (p *pass) layer(i int) {
+	p.arena = p.scratch.layers[i%len(p.scratch.layers)]
+	p.arena.reset()
+}
+
 // matrix returns room for [rows, cols] without gaps.
 func (p *pass) matrix(t ops.Type, rows, cols int) ops.Matrix {
-	b, offset, err := p.scratch.bytes(int64(rows) * int64(cols) * int64(t.Size()))
+	b, offset, err := p.arena.bytes(int64(rows) * int64(cols) * int64(t.Size()))
 	p.fail(err)
 	return ops.Matrix{Buffer: b, Offset: offset, Type: t, Rows: rows, Cols: cols, Stride: cols}
 }
 
 // vector returns room for n elements.
 func (p *pass) vector(t ops.Type, n int) ops.Vector {
-	b, offset, err := p.scratch.bytes(int64(n) * int64(t.Size()))
+	b, offset, err := p.arena.bytes(int64(n) * int64(t.Size()))
 	p.fail(err)
 	return ops.Vector{Buffer: b, Offset: offset, Type: t, N: n}
 }

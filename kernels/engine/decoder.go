@@ -36,10 +36,11 @@ func newDecoder(l *loader, c hf.VAEConfig) *decoder {
 func (d *decoder) trunk(p *pass, z ops.Matrix) ops.Matrix {
 	x := d.inLayer.apply(p, p.narrow(z, d.inLayer), p.types.wide)
 	p.see("vae.decoder.", "in_layer", x)
-	for _, block := range d.blocks {
+	for i, block := range d.blocks {
 		if !p.alive() {
 			break
 		}
+		p.layer(i)
 		x = block.forward(p, x)
 	}
 	return x

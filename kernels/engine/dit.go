@@ -72,10 +72,11 @@ func (d *dit) velocity(p *pass, z ops.Matrix, c *condition) ops.Matrix {
 func (d *dit) trunk(p *pass, z ops.Matrix, c *condition) ops.Matrix {
 	x := d.txtIn.apply(p, z, p.types.wide)
 	p.see("dit.", "txt_in", x)
-	for _, b := range d.blocks {
+	for i, b := range d.blocks {
 		if !p.alive() {
 			break
 		}
+		p.layer(i)
 		x = b.forward(p, x, c)
 	}
 	return x

@@ -53,10 +53,11 @@ func (e *encoder) forward(p *pass, ids []int32) ops.Matrix {
 	p.do(func() error { return p.ops.EmbedPatches(patches, tokens, e.wte, e.patch) })
 	x := e.patchLayer.apply(p, patches, p.types.wide)
 	p.see("vae.encoder.", "patch", x)
-	for _, block := range e.blocks {
+	for i, block := range e.blocks {
 		if !p.alive() {
 			return x
 		}
+		p.layer(i)
 		x = block.forward(p, x)
 	}
 	x = e.finalLayer.apply(p, p.narrow(x, e.finalLayer), p.types.wide)

@@ -48,7 +48,7 @@ type engine struct {
 	types    types
 	budget   *budget
 	weights  []device.Buffer
-	scratch  *arena
+	scratch  *scratch
 	ropes    []*rotary
 
 	encoder *encoder
@@ -99,7 +99,7 @@ func newEngine(src tensor.Source, cfg hf.Config, d device.Device, o Options) (*e
 	if e.ops, err = ops.New(d, e.budget.workspace()); err != nil {
 		return nil, err
 	}
-	e.scratch = &arena{device: d}
+	e.scratch = newScratch(d)
 	l := &loader{src: src, engine: e}
 	e.dit = newDiT(l, cfg.DiT)
 	e.encoder, e.decoder = newVAE(l, cfg.VAE)

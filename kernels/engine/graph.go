@@ -55,16 +55,17 @@ func (e *engine) launch(p *pass, c *condition, z ops.Matrix) (ops.Matrix, error)
 	if g := e.graph; g != nil && g.shape == shape {
 		return g.velocity, g.graph.Launch()
 	}
-	chunk, used, before := e.scratch.chunk, e.scratch.used, e.scratch.grown
+	whole, before := *p.arena, e.scratch.grown()
 	// The first time without recording, for it takes memory, which can't be recorded.
 	v := e.dit.velocity(p, p.narrow(z, e.dit.txtIn), c)
-	if p.err != nil || e.scratch.grown != before {
+	if p.err != nil || e.scratch.grown() != before {
 		return v, p.err
 	}
 	if err := p.device.Synchronize(); err != nil {
 		return v, err
 	}
-	e.scratch.chunk, e.scratch.used, c.next = chunk, used, 0
+	p.arena = e.scratch.whole
+	p.arena.chunk, p.arena.used, c.next = whole.chunk, whole.used, 0
 	return v, e.record(p, c, z, shape)
 }
 
@@ -89,7 +90,7 @@ func (e *engine) record(p *pass, c *condition, z ops.Matrix, shape stepShape) er
 func (e *engine) shape(p *pass) stepShape {
 	s := stepShape{
 		rows: p.rows, spans: len(p.spans), tiles: p.tiles.N, pages: p.pages.Cols,
-		cache: e.dit.cache.grown, arena: e.scratch.grown, lines: e.dit.cond.grown, chunks: e.scratch.chunk,
+		cache: e.dit.cache.grown, arena: e.scratch.grown(), lines: e.dit.cond.grown, chunks: e.scratch.whole.chunk,
 	}
 	for _, r := range e.ropes {
 		s.ropes += r.grown

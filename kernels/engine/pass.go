@@ -13,6 +13,7 @@ import (
 type pass struct {
 	*engine
 	ctx   context.Context
+	arena *arena // that values are given room in
 	spans []ops.Span
 	rows  int
 	block int // rows of a block of the mask; 0: no mask
@@ -53,8 +54,8 @@ func (p *pass) alive() bool {
 
 // begin starts a pass over the spans, with the cache that they read and write.
 func (e *engine) begin(ctx context.Context, site generate.Site, c *cache, block int, spans []ops.Span) *pass {
-	e.scratch.reset()
-	p := &pass{engine: e, ctx: ctx, spans: spans, block: block, cache: c, tap: e.tap, site: site}
+	e.scratch.whole.reset()
+	p := &pass{engine: e, arena: e.scratch.whole, ctx: ctx, spans: spans, block: block, cache: c, tap: e.tap, site: site}
 	for _, s := range spans {
 		p.rows += s.Queries
 		p.fail(c.reserve(s.Sequence, s.Keys()))
