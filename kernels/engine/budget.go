@@ -4,8 +4,10 @@ import (
 	"fmt"
 
 	"colakit/formats/dtype"
+	"colakit/formats/hf"
 	"colakit/formats/tensor"
 	"colakit/kernels/device"
+	"colakit/kernels/ops"
 )
 
 // budget is how much device memory there is, and what the weights take of it.
@@ -20,7 +22,7 @@ func newBudget(src tensor.Source, info device.Info, o Options) (*budget, error) 
 		b.limit = info.Free
 	}
 	for _, d := range src.Descs() {
-		n, err := onDevice(d)
+		n, err := onDevice(d, typesOf(o.Contract))
 		if err != nil {
 			return nil, err
 		}
@@ -46,14 +48,21 @@ func (b *budget) workspace() int64 {
 const tileRows, tileColumns = 64, 32
 
 // onDevice returns the bytes that a tensor takes there, about: matrices of numbers
-// have 16 bits, codes 8, all padded to whole tiles.
-func onDevice(d tensor.Desc) (int64, error) {
+// have 16 bits, codes 8, all padded to whole tiles. The token embedding and the AdaLN
+// table are not multiplied and lie there as they are read.
+func onDevice(d tensor.Desc, t types) (int64, error) {
 	n, err := d.Shape.Elements()
 	if err != nil {
 		return 0, err
 	}
 	if len(d.Shape) < 2 {
 		return aligned(4 * int64(n)), nil
+	}
+	switch d.Name {
+	case hf.EncoderWTE.Weight():
+		return aligned(int64(n) * int64(embeddingType(d.Type).Size())), nil
+	case hf.AdaModulations:
+		return aligned(int64(n) * int64(t.wide.Size())), nil
 	}
 	rows := int64(d.Shape[0])
 	columns := int64(n) / max(rows, 1)
@@ -64,4 +73,15 @@ func onDevice(d tensor.Desc) (int64, error) {
 	}
 	scales, err := d.ScaleBytes()
 	return size*padded + scales, err
+}
+
+// embeddingType returns the type that a token embedding has on the device: the stored
+// one, or float32 for what kernels don't look up.
+func embeddingType(stored dtype.Type) ops.Type {
+	for t, known := range floatTypes {
+		if known == stored {
+			return t
+		}
+	}
+	return ops.F32
 }

@@ -34,8 +34,8 @@ var folder string
 
 func TestMain(m *testing.M) { run(m) }
 
-// opened returns an engine of the embedded model on an emulated device.
-func opened(t *testing.T, o Options, memory int64) (generate.Engine, error) {
+// model returns the embedded model and its configuration.
+func model(t *testing.T) (*cola.File, hf.Config) {
 	t.Helper()
 	file, err := tiny()
 	if err != nil {
@@ -49,6 +49,13 @@ func opened(t *testing.T, o Options, memory int64) (generate.Engine, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return file, cfg
+}
+
+// opened returns an engine of the embedded model on an emulated device.
+func opened(t *testing.T, o Options, memory int64) (generate.Engine, error) {
+	t.Helper()
+	file, cfg := model(t)
 	d, err := emulated.Open(emulated.Options{Memory: memory})
 	if errors.Is(err, device.ErrUnavailable) {
 		t.Skip("not run: ", err)

@@ -177,10 +177,8 @@ func (l *loader) embedding(m hf.Module, rows, d int) ops.Matrix {
 	if !ok {
 		return ops.Matrix{}
 	}
-	for t, stored := range floatTypes {
-		if stored == view.Type {
-			return ops.MatrixOf(l.upload(view.Data), t, rows, d)
-		}
+	if t := embeddingType(view.Type); floatTypes[t] == view.Type {
+		return ops.MatrixOf(l.upload(view.Data), t, rows, d)
 	}
 	values, err := view.Float32s()
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"colakit/formats/dtype"
@@ -46,11 +47,29 @@ func (e *engine) encode(ctx context.Context, ids [][]int32) ([][]float32, error)
 // result reads the value that a pass ends with.
 func (p *pass) result(m ops.Matrix) (values []float32) {
 	p.do(func() (err error) {
-		values, err = p.load(m)
+		if values, err = p.load(m); err == nil && p.tap == nil {
+			err = p.finite(values)
+		}
 		return err
 	})
 	return values
 }
+
+// finite refuses what came of numbers beyond the range of float16. A tap gets to see
+// where they arise.
+func (p *pass) finite(values []float32) error {
+	if p.types.act != ops.F16 {
+		return nil
+	}
+	for _, v := range values {
+		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+			return errRange
+		}
+	}
+	return nil
+}
+
+var errRange = errors.New("a result is not finite: under the exact contract the kernels multiply float16 numbers, and this model has values that are larger; run under the released contract, or use the reference engine")
 
 func (e *engine) prefill(ctx context.Context, prefix [][]float32) error {
 	e.batch = nil
