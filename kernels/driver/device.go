@@ -140,7 +140,10 @@ func (d *Device) Free(b device.Buffer) error {
 	if err := d.ledger.Remove(b); err != nil {
 		return err
 	}
-	return d.on(func() error { return checked("cuMemFree", cu.MemFree(cu.DevicePtr(b.Pointer))) })
+	return d.on(func() error { // cuMemFree is not said to wait for a stream that does not block
+		waited := checked("cuStreamSynchronize", d.stream.Synchronize())
+		return errors.Join(waited, checked("cuMemFree", cu.MemFree(cu.DevicePtr(b.Pointer))))
+	})
 }
 
 // Upload copies from the host through pinned memory.
@@ -258,6 +261,9 @@ func (d *Device) Close() error {
 func (d *Device) release() error {
 	var errs []error
 	note := func(call string, err error) { errs = append(errs, checked(call, err)) }
+	if d.stream != nil {
+		note("cuStreamSynchronize", d.stream.Synchronize())
+	}
 	for g := range d.graphs {
 		errs = append(errs, destroyGraph(g.ready))
 	}
