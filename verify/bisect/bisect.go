@@ -56,7 +56,7 @@ func Run(ctx context.Context, a, b generate.Engine, o Options) (*Report, error) 
 		return nil, err
 	}
 	if err := s.begin(ctx); err != nil {
-		return nil, fmt.Errorf("A alone: %w", err)
+		return nil, fmt.Errorf("side A alone: %w", err)
 	}
 	whole := part{holds: func(generate.Site, *catalog.Op) bool { return true }}
 	s.plan(newDivider(o.By, o.Config), whole)

@@ -20,7 +20,6 @@ type Hybrid struct {
 	// swapped reports whether a value is B's.
 	swapped func(generate.Site, *catalog.Op) bool
 	seen    func(generate.Site, *catalog.Op) // told of every value that both sides show; nil: nobody is
-	now     *exchange
 }
 
 var _ generate.Engine = (*Hybrid)(nil)
@@ -134,7 +133,7 @@ func (h *Hybrid) together(a, b func() error) error {
 		return err
 	}
 	if site, more := resume(); more {
-		return fmt.Errorf("A never showed %s, which B waits for: the sides show other values", site)
+		return fmt.Errorf("side A never showed %s, which B waits for: the sides show other values", site)
 	}
 	return x.err
 }
@@ -198,9 +197,9 @@ func (t *half) wait(site generate.Site) error {
 	case t.err != nil:
 		return t.err
 	case !more && !here:
-		return fmt.Errorf("B never showed %s, which A waits for", site)
+		return fmt.Errorf("side B never showed %s, which A waits for", site)
 	case !here:
-		return fmt.Errorf("A waits for %s and B for %s: the sides show their values in other orders", site, needed)
+		return fmt.Errorf("side A waits for %s and B for %s: the sides show their values in other orders", site, needed)
 	}
 	return nil
 }

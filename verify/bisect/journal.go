@@ -57,7 +57,7 @@ func OpenJournal(path string, b Binding) (j *Journal, err error) {
 	if j.file, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o666); err != nil {
 		return nil, err
 	}
-	if err := j.file.Truncate(int64(kept)); err == nil {
+	if err = j.file.Truncate(int64(kept)); err == nil {
 		_, err = j.file.Seek(int64(kept), 0)
 	}
 	if err == nil && kept == 0 {
