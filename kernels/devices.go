@@ -15,6 +15,25 @@ type Listing struct {
 	Problem string `json:"problem,omitempty"` // empty: usable
 }
 
+// Kinds of devices that Open knows.
+const (
+	Emulated = "emulated"
+	CUDA     = "cuda"
+)
+
+// Open opens the emulated device or a CUDA device. memory bounds the bytes that can
+// be allocated at a time; 0: what the device has. An error that wraps
+// device.ErrUnavailable says why there is no such device.
+func Open(kind string, index int, memory int64) (device.Device, error) {
+	switch kind {
+	case Emulated:
+		return emulated.Open(emulated.Options{Memory: memory})
+	case CUDA:
+		return driver.Open(driver.Options{Index: index, Memory: memory})
+	}
+	return nil, device.Unavailablef("there are no devices of kind %q", kind)
+}
+
 // Devices lists the emulated device and all CUDA devices; a kind of which there is
 // none has one entry that says why.
 func Devices() []Listing { return append([]Listing{emulatedListing()}, cudaListings()...) }
@@ -22,7 +41,7 @@ func Devices() []Listing { return append([]Listing{emulatedListing()}, cudaListi
 func emulatedListing() Listing {
 	d, err := emulated.Open(emulated.Options{})
 	if err != nil {
-		return Listing{device.Info{Kind: "emulated"}, err.Error()}
+		return Listing{device.Info{Kind: Emulated}, err.Error()}
 	}
 	defer d.Close()
 	return Listing{Info: d.Info()}
@@ -34,7 +53,7 @@ func cudaListings() []Listing {
 		err = fmt.Errorf("the driver finds no device")
 	}
 	if err != nil {
-		return []Listing{{device.Info{Kind: "cuda"}, err.Error()}}
+		return []Listing{{device.Info{Kind: CUDA}, err.Error()}}
 	}
 	all := make([]Listing, len(infos))
 	for i, info := range infos {

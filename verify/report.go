@@ -90,7 +90,7 @@ type EngineID struct {
 	Activations string `json:"activations"`
 	// Kernels is true for an engine of fused kernels; filled in by Run.
 	Kernels bool `json:"kernels,omitempty"`
-	// Environment says what it ran on; filled in by Run.
+	// Environment says what it ran on; Run adds what it knows.
 	Environment map[string]any `json:"environment"`
 }
 

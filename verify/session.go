@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
 	"sort"
@@ -163,9 +164,11 @@ func newSession(e generate.Engine, b *golden.Bundle, o Options) (*session, error
 	s.options.Engine.Contract = e.Model().Contract.String()
 	s.activations, s.kernels = e.Model().Activations, e.Model().Kernels
 	s.options.Engine.Activations, s.options.Engine.Kernels = s.activations.String(), s.kernels
-	s.options.Engine.Environment = map[string]any{
+	environment := map[string]any{
 		"go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH, "processors": runtime.GOMAXPROCS(0),
 	}
+	maps.Copy(environment, s.options.Engine.Environment)
+	s.options.Engine.Environment = environment
 	if s.cfg, err = hf.ParseConfig(b.Info.Model.DiT, b.Info.Model.VAE); err != nil {
 		return nil, fmt.Errorf("%s: %w", o.Name, err)
 	}

@@ -38,12 +38,16 @@ Noise is torch's, bit for bit. --noise-seed N seeds every sample and block by
 N + 1000·id + 10 000 000·block, like COLA_INFER_PER_SAMPLE_NOISE_SEED=N; a record
 without an id counts by its place in the batch, an id that is no number by its
 CRC-32. --seed N is torch.manual_seed(N): one stream for all, so the result
-depends on the batch. Default: --noise-seed 66, the released benchmark's.`
+depends on the batch. Default: --noise-seed 66, the released benchmark's.
+
+--engine and --devices change how fast a batch is computed. --devices 0,1 loads the
+model onto both and gives each a part of every batch; tokens and order stay.`
 
 // request is what the flags of generate ask for.
 type request struct {
 	model, tokenizer     string
-	engine, contract     string
+	engine               model.EngineFlags
+	contract             string
 	activations          string
 	input, output        string
 	options              generate.Options
@@ -93,7 +97,8 @@ func (r *request) declare(flags *pflag.FlagSet) {
 	flags.StringVar(&r.tokenizer, "tokenizer", "", "use the tokenizer.json `FILE` instead of the model's own")
 	flags.StringVar(&r.contract, "contract", generate.Exact.String(), "`CONTRACT` of the arithmetic: exact, nothing rounded, or released, rounded to bfloat16 where the released code does")
 	flags.StringVar(&r.activations, "activations", generate.FloatActivations.String(), "`TYPE` of what int8 weights are multiplied by: float, or int8, each token quantised as it comes")
-	flags.StringVar(&r.engine, "engine", model.DefaultEngine, "`ENGINE` that computes the model: "+model.EngineNames())
+	r.engine.Declare(flags, "computes the model")
+	r.engine.DeclareDevices(flags)
 	flags.BoolVar(&r.blockTokens, "block-tokens", false, "add block_tokens to the records: every sampled id, before the prompt's part is cut off")
 	flags.BoolVar(&r.special, "keep-special", false, "stream everything: special tokens and what follows the end of the text")
 	flags.StringVar(&r.progress, "progress", "auto", "`MODE` of reports on stderr about records: auto (a bar on a terminal), bar, json (lines) or none")
@@ -118,7 +123,14 @@ func (r *request) run(ctx context.Context, s command.Streams, args []string) err
 			return err
 		}
 	}
-	m, err := openModel(ctx, r)
+	choice, err := r.engine.Choose()
+	if err != nil {
+		return err
+	}
+	if choice.Reason != "" {
+		fmt.Fprintf(s.Err, "cola: engine %s (%s)\n", &choice, choice.Reason)
+	}
+	m, err := openModel(ctx, r, choice)
 	if err != nil {
 		return err
 	}

@@ -157,7 +157,7 @@ func TestErrors(t *testing.T) {
 		{"tiny Max --output " + dir, "--output: " + dir + " is a folder", command.Usage},
 		{bare + " Max", "bare.cola holds no tokenizer; name one with --tokenizer FILE", command.Usage},
 		{"tiny --input " + filepath.Join(dir, "none.jsonl"), "none.jsonl", command.Usage},
-		{"tiny Max --engine abacus", `unknown engine "abacus"; known: `, command.Usage},
+		{"tiny Max --engine abacus", `unknown engine "abacus"; known: auto, cuda, emulated, reference`, command.Usage},
 		{"tiny Max --contract loose", `unknown contract "loose"`, command.Usage},
 		{"tiny Max --tokenizer " + bad, "bad.jsonl", command.Integrity},
 		{"tiny Max --batch-size 0", "--batch-size is 0; want 1 or more", command.Usage},

@@ -17,12 +17,8 @@ type computed struct {
 	engine    generate.Engine
 }
 
-// openModel opens the model that the request names.
-func openModel(ctx context.Context, r *request) (*computed, error) {
-	build, err := model.Engine(r.engine)
-	if err != nil {
-		return nil, fmt.Errorf("--engine: %w", err)
-	}
+// openModel opens the model that the request names, to be computed as chosen.
+func openModel(ctx context.Context, r *request, choice model.Choice) (*computed, error) {
 	contract, err := generate.ParseContract(r.contract)
 	if err != nil {
 		return nil, fmt.Errorf("--contract: %w", err)
@@ -37,7 +33,7 @@ func openModel(ctx context.Context, r *request) (*computed, error) {
 	}
 	m := &computed{Model: opened}
 	if m.tokenizer, err = r.readTokenizer(opened); err == nil {
-		if m.engine, err = build(m.File, m.Config, contract, activations); err != nil {
+		if m.engine, err = choice.Build(m.File, m.Config, contract, activations); err != nil {
 			err = fmt.Errorf("%s: %w", r.model, err)
 		}
 	}

@@ -67,7 +67,7 @@ func verifier(bundles []model.Bundle, bar *progress.Reporter) func(context.Conte
 }
 
 func verifyArtifact(ctx context.Context, path string, bundles []model.Bundle, bar *progress.Reporter) (*verify.Suite, error) {
-	build, err := model.Engine(model.DefaultEngine)
+	choice, err := model.EngineFlags{Name: model.DefaultEngine}.Choose()
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func verifyArtifact(ctx context.Context, path string, bundles []model.Bundle, ba
 		return nil, err
 	}
 	defer m.Close()
-	v, err := m.Verifier(model.DefaultEngine, build, generate.FloatActivations)
+	v, err := m.Verifier(choice, generate.FloatActivations)
 	if err != nil {
 		return nil, err
 	}

@@ -118,7 +118,7 @@ func (x *bisection) bisect(ctx context.Context, s command.Streams) (r *bisect.Re
 	}
 	o := bisect.Options{
 		By: by, Config: a.Config, Prompts: run.Prompts, Run: run.Options, Noise: noise, A: a.File, B: b.File, Progress: bar.Update,
-		SameEngine: a.engineName == b.engineName && a.contract == b.contract && a.activations == b.activations,
+		SameEngine: a.choice.Name == b.choice.Name && a.contract == b.contract && a.activations == b.activations,
 	}
 	if o.Journal, err = x.journal(a, b, run); err != nil {
 		return nil, err
@@ -166,7 +166,7 @@ func (x *bisection) journal(a, b *side, run record.Run) (*bisect.Journal, error)
 		return nil, err
 	}
 	identity := func(s *side) string {
-		return fmt.Sprintf("%v, %s, %s, %s activations", s.File.Root(), s.engineName, s.contract, s.activations)
+		return fmt.Sprintf("%v, %s, %s, %s activations", s.File.Root(), s.choice, s.contract, s.activations)
 	}
 	sum := blake3.Of(settings)
 	j, err := bisect.OpenJournal(x.state, bisect.Binding{Program: version.String, A: identity(a), B: identity(b), Run: hex.EncodeToString(sum[:])})

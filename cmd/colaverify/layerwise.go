@@ -48,7 +48,7 @@ type request struct {
 	layerwise bool
 	model     string // a file, or model.Tiny
 	golden    string // "": the embedded ones
-	engine    string
+	engine    model.EngineFlags
 	contract  string // "": the bundle's
 
 	exact       string
@@ -65,7 +65,7 @@ func setupLayerwise(set *pflag.FlagSet) func(context.Context, command.Streams, [
 	r := request{model: model.Tiny, replay: &replayOut{}}
 	set.BoolVar(&r.layerwise, "layerwise", false, "compare operation by operation")
 	set.StringVar(&r.golden, "golden", "", "`DIR` of the golden bundle, or the name of an embedded one")
-	set.StringVar(&r.engine, "engine", model.DefaultEngine, "`ENGINE` that computes the model: "+model.EngineNames())
+	r.engine.Declare(set, "computes the model")
 	set.StringVar(&r.contract, "contract", "", "use bundles of this `CONTRACT` only: exact or released (default: the bundle's own)")
 	set.StringVar(&r.activations, "activations", generate.FloatActivations.String(), "`TYPE` of what int8 weights are multiplied by: float, or int8, each token quantised as it comes; rules of its own judge that")
 	r.extent.flags(set)

@@ -195,7 +195,7 @@ func TestRefusals(t *testing.T) {
 		{"two artifacts", []string{"--layerwise", good, good}, command.Usage, "2 arguments"},
 		{"no such artifact", []string{"--layerwise", "missing.cola"}, command.Usage, "missing.cola"},
 		{"no such bundle", []string{"--layerwise", "--golden", "missing"}, command.Usage, "embedded bundles are exact-ops"},
-		{"an unknown engine", []string{"--layerwise", "--engine", "abacus"}, command.Usage, "known: "},
+		{"an unknown engine", []string{"--layerwise", "--engine", "abacus"}, command.Usage, "known: auto, cuda, emulated, reference"},
 		{"an unknown contract", []string{"--layerwise", "--contract", "fp8"}, command.Usage, "known are exact and released"},
 		{"unknown activations", []string{"--layerwise", "--activations", "int4"}, command.Usage, "known are float and int8"},
 		{"int8 activations of float weights", []string{"--layerwise", good, "--activations", "int8"}, command.Usage, "this model has none"},

@@ -19,9 +19,9 @@ type candidate struct {
 
 // open opens the model that the request names.
 func (r request) open(ctx context.Context) (*candidate, error) {
-	build, err := model.Engine(r.engine)
+	choice, err := r.engine.Choose()
 	if err != nil {
-		return nil, fmt.Errorf("--engine: %w", err)
+		return nil, err
 	}
 	activations, err := generate.ParseActivations(r.activations)
 	if err != nil {
@@ -38,7 +38,7 @@ func (r request) open(ctx context.Context) (*candidate, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, err := m.Verifier(r.engine, build, activations)
+	v, err := m.Verifier(choice, activations)
 	if err != nil {
 		return nil, errors.Join(err, m.Close())
 	}

@@ -17,6 +17,7 @@ import (
 type pair struct {
 	names       [2]string
 	engine      [3]string // of A, of B, of both
+	devices     model.EngineFlags
 	contract    [3]string
 	activations [3]string
 }
@@ -37,6 +38,7 @@ func (p *pair) flags(set *pflag.FlagSet) {
 		set.StringVar(&f.values[0], f.name+"-a", "", "`THAT` of A alone")
 		set.StringVar(&f.values[1], f.name+"-b", "", "`THAT` of B alone")
 	}
+	p.devices.DeclareMemory(set)
 }
 
 // take names the sides by the first arguments; the rest are prompts.
@@ -55,8 +57,7 @@ func (p *pair) take(args []string) (rest []string, err error) {
 type side struct {
 	*model.Model
 	verifier    *model.Verifier
-	engineName  string
-	build       model.Builder
+	choice      model.Choice
 	contract    generate.Contract
 	activations generate.Activations
 }
@@ -91,10 +92,10 @@ func (p *pair) openSide(ctx context.Context, i int) (*side, error) {
 		}
 		return values[2]
 	}
-	s := &side{engineName: pick(p.engine)}
+	s := &side{}
 	var err error
-	if s.build, err = model.Engine(s.engineName); err != nil {
-		return nil, fmt.Errorf("--engine: %w", err)
+	if s.choice, err = p.devices.For(pick(p.engine)).Choose(); err != nil {
+		return nil, err
 	}
 	if s.contract, err = generate.ParseContract(pick(p.contract)); err != nil {
 		return nil, fmt.Errorf("--contract: %w", err)
@@ -105,7 +106,7 @@ func (p *pair) openSide(ctx context.Context, i int) (*side, error) {
 	if s.Model, err = model.Open(ctx, p.names[i]); err != nil {
 		return nil, err
 	}
-	if s.verifier, err = s.Verifier(s.engineName, s.build, s.activations); err != nil {
+	if s.verifier, err = s.Verifier(s.choice, s.activations); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	s.verifier.Contract = &s.contract
@@ -122,7 +123,7 @@ func (s *side) close() error {
 
 // engine builds the engine that computes the side's model.
 func (s *side) engine() (generate.Engine, error) {
-	e, err := s.build(s.File, s.Config, s.contract, s.activations)
+	e, err := s.choice.Build(s.File, s.Config, s.contract, s.activations)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Name, err)
 	}
@@ -131,7 +132,7 @@ func (s *side) engine() (generate.Engine, error) {
 
 // String says what runs: "model.cola on reference, exact".
 func (s *side) String() string {
-	text := fmt.Sprintf("%s on %s, %s", s.Name, s.engineName, s.contract)
+	text := fmt.Sprintf("%s on %s, %s", s.Name, s.choice, s.contract)
 	if s.activations == generate.Int8Activations {
 		text += ", int8 activations"
 	}

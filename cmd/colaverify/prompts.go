@@ -75,7 +75,7 @@ func (g *generation) run(s *side) (r record.Run, noise generate.Noise, err error
 	if err != nil {
 		return r, nil, err
 	}
-	r = record.Run{DiT: s.Meta.DiTConfig, VAE: s.Meta.VAEConfig, Options: g.options, Seed: &g.seed, Decode: s.verifier.Text(), Engine: s.engineName}
+	r = record.Run{DiT: s.Meta.DiTConfig, VAE: s.Meta.VAEConfig, Options: g.options, Seed: &g.seed, Decode: s.verifier.Text(), Engine: s.choice.Name}
 	if id, ok := tok.TokenID("<|pad|>"); ok {
 		r.Options.PadTokenID = id
 	}

@@ -35,7 +35,7 @@ if all of it is right.
 
 // trials is what the flags ask for.
 type trials struct {
-	engine   string
+	engine   model.EngineFlags
 	only     string
 	json     string
 	list     bool
@@ -45,7 +45,7 @@ type trials struct {
 
 func setupSelftest(set *pflag.FlagSet) func(context.Context, command.Streams, []string) error {
 	t := trials{}
-	set.StringVar(&t.engine, "engine", model.DefaultEngine, "`ENGINE` whose comparison is tested: "+model.EngineNames())
+	t.engine.Declare(set, "is compared with itself, with faults")
 	set.StringVar(&t.only, "only", "", "run the cases whose name, or group, matches this `REGEX`")
 	set.StringVar(&t.json, "json", "", "write the results as JSON to this `FILE`; - for the standard output, and nothing else there")
 	set.BoolVar(&t.list, "list", false, "print the cases, and run none")
@@ -110,13 +110,13 @@ func (t trials) test(ctx context.Context, s command.Streams, cases []selftest.Ca
 	}
 	defer bar.End()
 	bar.Count("cases")
-	build, err := model.SelfTest(t.engine)
+	choice, err := t.engine.Choose()
 	if err != nil {
-		return nil, fmt.Errorf("--engine: %w", err)
+		return nil, err
 	}
 	done := int64(0)
 	return selftest.Run(ctx, cases, selftest.Options{
-		Engine: t.engine, Build: build, Modulations: model.Modulations, Jobs: t.jobs,
+		Engine: choice.Name, Build: model.SelfTest(choice), Modulations: model.Modulations, Jobs: t.jobs,
 		Done: func(r selftest.Result) {
 			done++
 			bar.Update(r.Name, done, int64(len(cases)))

@@ -17,7 +17,7 @@ func (r request) openState(m *candidate, bundles []model.Bundle) (*verify.State,
 	id := verify.StateID{
 		Program:  version.String,
 		Artifact: m.File.Root().String(),
-		Engine:   fmt.Sprintf("%s, %s activations", r.engine, r.activations),
+		Engine:   fmt.Sprintf("%s, %s activations", m.Verifier.Engine(), r.activations),
 		Exact:    model.NoExact, Policy: verify.PolicySum(m.Options.Overrides), Selection: m.Options.Select.String(),
 	}
 	if m.Verifier.Exact != nil {

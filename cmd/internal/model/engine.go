@@ -1,46 +1,201 @@
 package model
 
 import (
+	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
+	"github.com/spf13/pflag"
+
 	"colakit/formats/hf"
 	"colakit/formats/tensor"
-	"colakit/kernels/emulated"
+	"colakit/internal/units"
+	"colakit/kernels"
+	"colakit/kernels/device"
 	"colakit/kernels/engine"
 	"colakit/reference"
 	"colakit/reference/generate"
+	"colakit/verify"
 )
 
 // Builder makes an engine that computes the model of a configuration.
 type Builder func(tensor.Source, hf.Config, generate.Contract, generate.Activations) (generate.Engine, error)
 
-// engines are the ways to compute a model.
-var engines = map[string]Builder{
-	DefaultEngine: func(src tensor.Source, cfg hf.Config, c generate.Contract, a generate.Activations) (generate.Engine, error) {
-		return reference.New(src, cfg, reference.Options{Contract: c, Activations: a})
-	},
-	"emulated": func(src tensor.Source, cfg hf.Config, c generate.Contract, a generate.Activations) (generate.Engine, error) {
-		d, err := emulated.Open(emulated.Options{})
+const (
+	// DefaultEngine is the engine that every build has.
+	DefaultEngine = "reference"
+	// AutoEngine is the fastest that the machine can run.
+	AutoEngine = "auto"
+)
+
+// engineNames are the engines that a command line can ask for.
+var engineNames = []string{AutoEngine, kernels.CUDA, kernels.Emulated, DefaultEngine}
+
+// EngineNames lists the names that flags take.
+func EngineNames() string { return strings.Join(engineNames, ", ") }
+
+// EngineFlags are the flags that choose an engine.
+type EngineFlags struct {
+	Name    string
+	Devices []int // of the engine; empty: the first
+	memory  string
+}
+
+// Declare adds --engine and --device-memory; use says what --engine decides.
+func (f *EngineFlags) Declare(set *pflag.FlagSet, use string) {
+	set.StringVar(&f.Name, "engine", DefaultEngine, "`ENGINE` that "+use+": reference; cuda, the kernels on a GPU; emulated, the same on the CPU, slowly; auto: cuda where a device is usable, else reference")
+	f.DeclareMemory(set)
+}
+
+// DeclareMemory adds --device-memory alone.
+func (f *EngineFlags) DeclareMemory(set *pflag.FlagSet) {
+	set.StringVar(&f.memory, "device-memory", "", "take at most `SIZE` of a device's memory, as 6GB, caches included (default: what is free)")
+}
+
+// DeclareDevices adds --devices.
+func (f *EngineFlags) DeclareDevices(set *pflag.FlagSet) {
+	set.IntSliceVar(&f.Devices, "devices", nil, "share every batch among these `DEVICES` of the engine, as 0,1; cola devices lists them (default: the first)")
+}
+
+// Choice is an engine that was chosen.
+type Choice struct {
+	Name   string // of the engine; never AutoEngine
+	Device string // what it computes on, for people; empty for the reference
+	Reason string // why AutoEngine is this one; empty if it was named
+	Build  Builder
+
+	indexes []int
+	memory  int64
+}
+
+// For returns the flags for another engine. Devices and their memory are left out for
+// one that has none.
+func (f EngineFlags) For(name string) EngineFlags {
+	if name == DefaultEngine {
+		return EngineFlags{Name: name}
+	}
+	f.Name = name
+	return f
+}
+
+// Choose checks the flags against what the build and the machine have.
+func (f EngineFlags) Choose() (Choice, error) {
+	c := Choice{Name: f.Name, indexes: f.Devices}
+	if f.memory != "" {
+		n, err := units.ParseBytes(f.memory)
 		if err != nil {
+			return c, fmt.Errorf("--device-memory: %w", err)
+		}
+		c.memory = n
+	}
+	if len(c.indexes) == 0 {
+		c.indexes = []int{0}
+	}
+	switch {
+	case !slices.Contains(engineNames, c.Name):
+		return c, fmt.Errorf("--engine: unknown engine %q; known: %s", c.Name, EngineNames())
+	case c.Name == AutoEngine:
+		c.auto()
+	}
+	if c.Name == DefaultEngine {
+		if f.Name == DefaultEngine && (len(f.Devices) > 0 || c.memory > 0) {
+			return c, errors.New("--devices and --device-memory are for the engines cuda and emulated; the reference runs on the CPU")
+		}
+		c.Build = buildReference
+		return c, nil
+	}
+	c.Build = c.buildKernels
+	if err := c.check(); err != nil {
+		return c, fmt.Errorf("--engine %s: %w; cola devices lists what there is", c.Name, err)
+	}
+	return c, nil
+}
+
+func buildReference(src tensor.Source, cfg hf.Config, c generate.Contract, a generate.Activations) (generate.Engine, error) {
+	return reference.New(src, cfg, reference.Options{Contract: c, Activations: a})
+}
+
+// auto takes cuda if all its devices are usable.
+func (c *Choice) auto() {
+	c.Name = kernels.CUDA
+	if err := c.check(); err != nil {
+		c.Name, c.Reason = DefaultEngine, "no CUDA: "+err.Error()
+		return
+	}
+	c.Reason = "usable"
+}
+
+// check returns an error unless all devices are there, and notes their names.
+func (c *Choice) check() error {
+	all := slices.DeleteFunc(kernels.Devices(), func(l kernels.Listing) bool { return l.Kind != c.Name })
+	var names []string
+	for n, index := range c.indexes {
+		l, err := c.find(all, index)
+		if err == nil && slices.Contains(c.indexes[:n], index) {
+			err = fmt.Errorf("device %d is named twice", index)
+		}
+		if err != nil {
+			return err
+		}
+		names = append(names, l.Name)
+	}
+	c.Device = strings.Join(names, ", ")
+	return nil
+}
+
+// find returns the device of an index. Of emulated ones there are as many as wanted.
+func (c *Choice) find(all []kernels.Listing, index int) (kernels.Listing, error) {
+	for _, l := range all {
+		switch {
+		case l.Problem != "" && (l.Index == index || l.Name == ""):
+			return l, device.Unavailablef("%s", l.Problem)
+		case index >= 0 && (l.Index == index || c.Name == kernels.Emulated):
+			return l, nil
+		}
+	}
+	return kernels.Listing{}, device.Unavailablef("there is no device %d: the machine has %d", index, len(all))
+}
+
+// buildKernels loads the model onto every device.
+func (c *Choice) buildKernels(src tensor.Source, cfg hf.Config, contract generate.Contract, a generate.Activations) (generate.Engine, error) {
+	var engines []generate.Engine
+	for _, index := range c.indexes {
+		d, err := c.Open(index)
+		var e generate.Engine
+		if err == nil {
+			e, err = engine.New(src, cfg, d, engine.Options{Contract: contract, Activations: a, Memory: c.memory})
+		}
+		if err != nil {
+			for _, open := range engines {
+				err = errors.Join(err, open.Close())
+			}
 			return nil, err
 		}
-		return engine.New(src, cfg, d, engine.Options{Contract: c, Activations: a})
-	},
-}
-
-// DefaultEngine is the engine that every build has.
-const DefaultEngine = "reference"
-
-// Engine returns the builder of that name.
-func Engine(name string) (Builder, error) {
-	if build := engines[name]; build != nil {
-		return build, nil
+		engines = append(engines, e)
 	}
-	return nil, fmt.Errorf("unknown engine %q; known: %s", name, EngineNames())
+	return generate.Shard(engines), nil
 }
 
-// EngineNames lists the names that Engine knows.
-func EngineNames() string { return strings.Join(slices.Sorted(maps.Keys(engines)), ", ") }
+// Open opens a device of the chosen engine, whose memory --device-memory bounds.
+func (c *Choice) Open(index int) (device.Device, error) { return kernels.Open(c.Name, index, c.memory) }
+
+// id describes the engine for reports.
+func (c *Choice) id() verify.EngineID {
+	id := verify.EngineID{Name: c.Name, Precision: "float32", Environment: map[string]any{}}
+	if c.Device != "" {
+		id.Environment["device"] = c.Device
+	}
+	if c.Reason != "" {
+		id.Environment["engine chosen"] = c.Reason
+	}
+	return id
+}
+
+// String names the engine and its device, for people.
+func (c Choice) String() string {
+	if c.Device == "" {
+		return c.Name
+	}
+	return c.Name + " on " + c.Device
+}

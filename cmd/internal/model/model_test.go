@@ -85,10 +85,10 @@ func TestNoTokenizer(t *testing.T) {
 }
 
 func TestEngine(t *testing.T) {
-	if build, err := Engine(DefaultEngine); err != nil || build == nil {
-		t.Error(err)
+	if c, err := (EngineFlags{Name: DefaultEngine}).Choose(); err != nil || c.String() != DefaultEngine || c.Reason != "" {
+		t.Errorf("%+v, %v", c, err)
 	}
-	if _, err := Engine("abacus"); err == nil || !strings.Contains(err.Error(), `unknown engine "abacus"; known: `) {
+	if _, err := (EngineFlags{Name: "abacus"}).Choose(); err == nil || !strings.Contains(err.Error(), `unknown engine "abacus"; known: auto, cuda, emulated, reference`) {
 		t.Errorf("error %v", err)
 	}
 }

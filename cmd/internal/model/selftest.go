@@ -12,19 +12,15 @@ import (
 	"colakit/verify/selftest"
 )
 
-// SelfTest returns the builder of that name for self-tests of the verifier: the
-// reference with every setting, another engine with those it has.
-func SelfTest(engine string) (selftest.Builder, error) {
-	build, err := Engine(engine)
-	if err != nil {
-		return nil, err
-	}
-	if engine != DefaultEngine {
-		return plainly(build), nil
+// SelfTest returns the chosen builder for self-tests of the verifier: the reference
+// with every setting, another engine with those it has.
+func SelfTest(choice Choice) selftest.Builder {
+	if choice.Name != DefaultEngine {
+		return plainly(choice.Build)
 	}
 	return func(src tensor.Source, cfg hf.Config, s selftest.Setting) (generate.Engine, error) {
 		return reference.New(src, cfg, reference.Options{Contract: s.Contract, Activations: s.Activations, Float64: s.Float64, Workers: s.Workers})
-	}, nil
+	}
 }
 
 // plainly builds engines that know contract and activations alone.

@@ -20,8 +20,7 @@ type Verifier struct {
 
 	model       *Model
 	artifact    verify.Artifact
-	engine      string
-	build       Builder
+	choice      Choice
 	activations generate.Activations
 	// Contract that the model is computed under; nil: the bundle's.
 	Contract *generate.Contract
@@ -30,9 +29,9 @@ type Verifier struct {
 	Exact *Model
 }
 
-// Verifier returns one that computes the model by the engine of that name.
-func (m *Model) Verifier(engine string, build Builder, a generate.Activations) (*Verifier, error) {
-	v := &Verifier{model: m, engine: engine, build: build, activations: a, artifact: verify.Artifact{
+// Verifier returns one that computes the model by the chosen engine.
+func (m *Model) Verifier(choice Choice, a generate.Activations) (*Verifier, error) {
+	v := &Verifier{model: m, choice: choice, activations: a, artifact: verify.Artifact{
 		Path: m.Name, Tensors: m.File.Descs(), DiT: m.Meta.DiTConfig, VAE: m.Meta.VAEConfig, Sources: sources(m.Meta.Provenance), Weights: m.File,
 	}}
 	if m.Name == Tiny {
@@ -47,6 +46,9 @@ func (m *Model) Verifier(engine string, build Builder, a generate.Activations) (
 	}
 	return v, nil
 }
+
+// Engine names what computes the model, and on which device.
+func (v *Verifier) Engine() string { return v.choice.String() }
 
 // sources returns the sha256 of the files that the artifact was made of, as far as
 // its provenance states them.
@@ -97,14 +99,14 @@ func (v *Verifier) Run(ctx context.Context, b Bundle, progress func(label string
 	if v.Contract != nil {
 		contract = *v.Contract
 	}
-	engine, err := v.build(v.model.File, v.model.Config, contract, v.activations)
+	engine, err := v.choice.Build(v.model.File, v.model.Config, contract, v.activations)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", v.model.Name, err)
 	}
 	defer func() { err = errors.Join(err, engine.Close()) }()
 	o := v.Options
 	o.Name, o.Artifact, o.Text, o.Progress = b.Name, v.artifact, v.text, progress
-	o.Engine = verify.EngineID{Name: v.engine, Precision: "float32"}
+	o.Engine = v.choice.id()
 	if v.Exact != nil {
 		if o.Exact, err = v.Exact.exactEngine(); err != nil {
 			return nil, err
