@@ -128,7 +128,7 @@ func (r *request) run(ctx context.Context, s command.Streams, args []string) err
 		return err
 	}
 	if choice.Reason != "" {
-		fmt.Fprintf(s.Err, "cola: engine %s (%s)\n", &choice, choice.Reason)
+		fmt.Fprintf(s.Err, "cola: engine %s (%s)\n", choice, choice.Reason)
 	}
 	m, err := openModel(ctx, r, choice)
 	if err != nil {

@@ -63,7 +63,8 @@ type Choice struct {
 	Name   string // of the engine; never AutoEngine
 	Device string // what it computes on, for people; empty for the reference
 	Reason string // why AutoEngine is this one; empty if it was named
-	Build  Builder
+	// Wrap, if set, goes between an engine and each of its devices.
+	Wrap func(device.Device) device.Device
 
 	indexes []int
 	memory  int64
@@ -102,18 +103,12 @@ func (f EngineFlags) Choose() (Choice, error) {
 		if f.Name == DefaultEngine && (len(f.Devices) > 0 || c.memory > 0) {
 			return c, errors.New("--devices and --device-memory are for the engines cuda and emulated; the reference runs on the CPU")
 		}
-		c.Build = buildReference
 		return c, nil
 	}
-	c.Build = c.buildKernels
 	if err := c.check(); err != nil {
 		return c, fmt.Errorf("--engine %s: %w; cola devices lists what there is", c.Name, err)
 	}
 	return c, nil
-}
-
-func buildReference(src tensor.Source, cfg hf.Config, c generate.Contract, a generate.Activations) (generate.Engine, error) {
-	return reference.New(src, cfg, reference.Options{Contract: c, Activations: a})
 }
 
 // auto takes cuda if all its devices are usable.
@@ -157,15 +152,14 @@ func (c *Choice) find(all []kernels.Listing, index int) (kernels.Listing, error)
 	return kernels.Listing{}, device.Unavailablef("there is no device %d: the machine has %d", index, len(all))
 }
 
-// buildKernels loads the model onto every device.
-func (c *Choice) buildKernels(src tensor.Source, cfg hf.Config, contract generate.Contract, a generate.Activations) (generate.Engine, error) {
+// Build makes the engine: it loads the model onto every device. It is a Builder.
+func (c Choice) Build(src tensor.Source, cfg hf.Config, contract generate.Contract, a generate.Activations) (generate.Engine, error) {
+	if c.Name == DefaultEngine {
+		return reference.New(src, cfg, reference.Options{Contract: contract, Activations: a})
+	}
 	var engines []generate.Engine
 	for _, index := range c.indexes {
-		d, err := c.Open(index)
-		var e generate.Engine
-		if err == nil {
-			e, err = engine.New(src, cfg, d, engine.Options{Contract: contract, Activations: a, Memory: c.memory})
-		}
+		e, err := c.onDevice(index, src, cfg, engine.Options{Contract: contract, Activations: a, Memory: c.memory})
 		if err != nil {
 			for _, open := range engines {
 				err = errors.Join(err, open.Close())
@@ -177,11 +171,19 @@ func (c *Choice) buildKernels(src tensor.Source, cfg hf.Config, contract generat
 	return generate.Shard(engines), nil
 }
 
-// Open opens a device of the chosen engine, whose memory --device-memory bounds.
-func (c *Choice) Open(index int) (device.Device, error) { return kernels.Open(c.Name, index, c.memory) }
+func (c Choice) onDevice(index int, src tensor.Source, cfg hf.Config, o engine.Options) (generate.Engine, error) {
+	d, err := kernels.Open(c.Name, index, c.memory)
+	if err != nil {
+		return nil, err
+	}
+	if c.Wrap != nil {
+		d = c.Wrap(d)
+	}
+	return engine.New(src, cfg, d, o)
+}
 
 // id describes the engine for reports.
-func (c *Choice) id() verify.EngineID {
+func (c Choice) id() verify.EngineID {
 	id := verify.EngineID{Name: c.Name, Precision: "float32", Environment: map[string]any{}}
 	if c.Device != "" {
 		id.Environment["device"] = c.Device
