@@ -11,7 +11,7 @@ func program() command.Program {
 	return command.Program{
 		Name:  "cola",
 		Short: "generate text with a Cola DLM artifact",
-		Verbs: []command.Verb{generateVerb(), tokenizeVerb(), devicesVerb()},
+		Verbs: []command.Verb{generateVerb(), tokenizeVerb(), devicesVerb(), benchVerb()},
 	}
 }
 

@@ -201,3 +201,7 @@ func (c Choice) String() string {
 	}
 	return c.Name + " on " + c.Device
 }
+
+// Unavailable reports whether an error means that this build or this machine lacks
+// the engine.
+func Unavailable(err error) bool { return errors.Is(err, device.ErrUnavailable) }
