@@ -118,7 +118,7 @@ func (c *Choice) auto() {
 		c.Name, c.Reason = DefaultEngine, "no CUDA: "+err.Error()
 		return
 	}
-	c.Reason = "usable"
+	c.Reason = "there is a usable CUDA device"
 }
 
 // check returns an error unless all devices are there, and notes their names.
