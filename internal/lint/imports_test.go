@@ -32,6 +32,7 @@ var layers = [][]string{
 	{"verify/selftest"}, // it runs the verifier
 	{"verify/listing", "verify/page", "verify/verifytest"},
 	{"cmd/internal"},
+	{"cmd/internal/bench"}, // it opens models
 	{"cmd"},
 }
 
