@@ -25,7 +25,6 @@ type pass struct {
 
 	tiles, positions, slots ops.Vector
 	pages                   ops.Matrix
-	rotation                ops.Rotation // tables that reach all positions
 
 	err error
 }

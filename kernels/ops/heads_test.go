@@ -34,10 +34,10 @@ var (
 const headsSlots = 12
 
 type headsData struct {
-	q, k, v                  host
-	gq, bq, gk, bk           []float32
-	sine, cosine, frequency  []float32
-	rows, positions, longest int
+	q, k, v                 host
+	gq, bq, gk, bk          []float32
+	sine, cosine, frequency []float32
+	rows, positions         int
 }
 
 func (c headsCase) data() (d headsData) {
