@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds a folder to carry to a machine with a GPU that has neither Go nor network: the programs and the kernels' tests,
-# built with the tag cuda, and run.sh, which runs them there. It needs glibc 2.34 or newer, libgcc_s and the CUDA driver.
+# built with the tag cuda, run.sh, which runs the tests there, and benchmark-gpu.sh, which does all that is to be done there. It needs glibc 2.34 or newer, libgcc_s and the CUDA driver.
 #   scripts/gpu-bundle.sh [FOLDER]   (bin/gpu)
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,6 +16,13 @@ go build -tags cuda -trimpath -o "$out/" ./cmd/...
 for package in $(go list -tags cuda -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./kernels/...); do
   go test -c -tags cuda -trimpath -o "$out/tests/$(echo "${package#*/}" | tr / -).test" "$package"
 done
+for program in cola colaverify; do # the engine on the device
+  go test -c -tags cuda -trimpath -o "$out/tests/cmd-$program.test" "./cmd/$program"
+done
 cp scripts/gpu-run.sh "$out/run.sh"
+cp scripts/benchmark-gpu.sh "$out/"
+mkdir -p "$out/golden" # for Python, where it is, and as a checkpoint to convert
+cp -r golden/export.py golden/exporter golden/tiny "$out/golden/"
+cp scripts/peer_generate.py "$out/"
 git describe --always --dirty >"$out/commit" 2>/dev/null || rm -f "$out/commit"
 du -sh "$out"
