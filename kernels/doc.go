@@ -8,11 +8,12 @@
 //	layout    the order of weights in a device's memory
 //	ops       launches: one function for an operation, which checks its operands
 //	engine    the engine: computes the model on any device
+//	meter     a device whose memory, copies and kernels are measured
 //	driver    a device on a GPU, with the build tag cuda; fakecuda/ tests it without one
 //
 // The engine is held to the same taps, bundles and policy as the reference; kernels
 // are compiled for the CPU, too, so that machines without a GPU can prove them:
-// `--engine emulated`.
+// `--engine emulated`. `--engine cuda` runs them on a GPU, through package driver.
 //
 // A kernel is written in kernels/cuda (device.h says how), included by
 // kernels.cu, and tested with devicetest and package emulated under all thread
