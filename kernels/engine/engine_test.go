@@ -112,6 +112,7 @@ func tokens(t *testing.T, e generate.Engine, which []int, tap generate.Tap) [][]
 // TestBatches: a sample's tokens depend neither on the batch that it is in nor on
 // whether somebody looks on, which has every branch run by itself.
 func TestBatches(t *testing.T) {
+	long(t)
 	for _, c := range []generate.Contract{generate.Exact, generate.Released} {
 		e := open(t, Options{Contract: c})
 		together := tokens(t, e, []int{0, 1, 2}, nil)
@@ -123,6 +124,14 @@ func TestBatches(t *testing.T) {
 		if d := cmp.Diff([][]int32{together[2], together[0]}, tokens(t, e, []int{2, 0}, everything{})); d != "" {
 			t.Errorf("%s, other order, observed: %s", c, d)
 		}
+	}
+}
+
+// long skips what takes minutes under a sanitizer.
+func long(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("not run: -short")
 	}
 }
 
@@ -150,6 +159,7 @@ func TestGraphs(t *testing.T) {
 
 // TestClose: everything that was allocated is given back.
 func TestClose(t *testing.T) {
+	long(t)
 	e := open(t, Options{}).(*engine)
 	before := e.device.Info().Free
 	tokens(t, e, []int{0, 1}, nil)
