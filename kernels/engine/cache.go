@@ -8,7 +8,8 @@ import (
 )
 
 // cache keeps the keys and values of every layer of a model for the sequences of a
-// batch, in pages that all layers share the table of. It grows by doubling.
+// batch, in pages that all layers share the table of. It grows by doubling, or by what
+// is needed where that does not fit.
 type cache struct {
 	device   device.Device
 	geometry ops.Geometry
@@ -43,14 +44,22 @@ func (c *cache) reserve(sequence, rows int) error {
 	if c.pages <= c.capacity {
 		return nil
 	}
-	return c.grow(max(c.pages, 2*c.capacity))
+	err := c.grow(max(c.pages, 2*c.capacity))
+	if errors.Is(err, device.ErrMemory) && c.pages < 2*c.capacity {
+		err = c.grow(c.pages)
+	}
+	return err
 }
 
-// grow moves what is cached into more memory.
+// grow moves what is cached into more memory, but where an attempt that failed has
+// done so.
 func (c *cache) grow(pages int) error {
 	width := c.geometry.KV * c.geometry.Pitch()
 	for i := range c.layers {
 		for _, m := range []*ops.Matrix{&c.layers[i].K, &c.layers[i].V} {
+			if m.Rows >= pages*pageRows {
+				continue
+			}
 			b, err := c.device.Alloc(int64(pages) * pageRows * int64(width) * int64(c.typ.Size()))
 			if err != nil {
 				return err
