@@ -67,7 +67,7 @@ type entry struct {
 }
 
 // catalogue lists the entries, the likeliest mistakes first.
-var catalogue = slices.Concat(mappingWays, wiringWays, rotaryWays, timestepWays, attentionWays, cacheWays, formulaWays, loopWays, codeWays, contractWays)
+var catalogue = slices.Concat(rowWays, mappingWays, wiringWays, rotaryWays, timestepWays, attentionWays, cacheWays, formulaWays, loopWays, codeWays, contractWays, weightRowWays)
 
 // Names lists the kinds of alternatives, in the order in which they are tried.
 func Names() []string {

@@ -35,13 +35,14 @@ type roundings struct {
 
 // sources say what is read.
 type sources struct {
-	input      map[string]string // path → path of the value that is read in its place
-	tensor     map[string]string // name → name of the tensor that is read in its place; "": none, no bias, γ = 1, β = 0
-	transposed string            // a weight whose numbers are read as [in, out]
-	twice      string            // a bias that is added twice
-	codes      codeReading       // how 8-bit weights become numbers
-	stored     dtype.Type        // what 16-bit weights are read as; Invalid: their own type
-	ids        int               // added to token ids
+	input      map[string]string          // path → path of the value that is read in its place
+	tensor     map[string]string          // name → name of the tensor that is read in its place; "": none, no bias, γ = 1, β = 0
+	transposed string                     // a weight whose numbers are read as [in, out]
+	twice      string                     // a bias that is added twice
+	rows       map[string]func(j int) int // weight or bias → where its row j is read
+	codes      codeReading                // how 8-bit weights become numbers
+	stored     dtype.Type                 // what 16-bit weights are read as; Invalid: their own type
+	ids        int                        // added to token ids
 }
 
 // columns say which columns of a wider value an operation takes.

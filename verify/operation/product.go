@@ -66,7 +66,7 @@ func (e *evaluation) addBias(f *form, name string, y matrix, out, from int) {
 	}
 	for r := range y.rows {
 		for j := range y.cols {
-			y.row(r)[j] += times * f.weight(b[from+j])
+			y.row(r)[j] += times * f.weight(b[f.place(name, from+j)])
 		}
 	}
 }
@@ -134,8 +134,9 @@ func (e *evaluation) weightRows(f *form, name string, out, in, from, to int) []f
 	}
 	w := make([]float64, (to-from)*in)
 	for j := from; j < to; j++ {
+		row := f.place(own, j)
 		for i := range in {
-			at := j*in + i
+			at := row*in + i
 			if f.transposed == own {
 				at = i*out + j
 			}

@@ -90,12 +90,12 @@ var tensorFaults = []Case{
 	{
 		Name: "swapped-query-key-rows", Imitates: "qkv cut in another order", Bundle: exactOps,
 		Inject: parts(dit(0).QKV.Weight(), 1, 0, 2),
-		Want:   Want{Op: "dit.blocks.0.msa.qkv", Tensor: dit(0).QKV.Weight()},
+		Want:   Want{Hypothesis: "rows of qkv in another order, not of the bias", Op: "dit.blocks.0.msa.qkv", Tensor: dit(0).QKV.Weight()},
 	},
 	{
 		Name: "heads-before-parts", Imitates: "proj_qkv viewed as [h, 3, hd], not [3, h, hd]", Bundle: exactOps,
 		Inject: heads(dit(3).QKV.Weight(), 3, 4),
-		Want:   Want{Op: "dit.blocks.3.msa.qkv", Tensor: dit(3).QKV.Weight()},
+		Want:   Want{Hypothesis: "rows of qkv sorted by part once more, not of the bias", Op: "dit.blocks.3.msa.qkv", Tensor: dit(3).QKV.Weight()},
 	},
 	{
 		Name: "swapped-shift-scale", Imitates: "AdaLN chunked as scale, shift", Bundle: exactOps,
@@ -112,7 +112,7 @@ var tensorFaults = []Case{
 	{
 		Name: "swiglu-halves", Imitates: "ffn_proj cut as (gate, value)", Bundle: exactOps,
 		Inject: parts(decoder(0).FFNProj.Weight(), 1, 0),
-		Want:   Want{Op: "vae.decoder.blocks.0.ffn.hidden", Tensor: decoder(0).FFNProj.Weight()},
+		Want:   Want{Hypothesis: "halves of the rows exchanged, not of the bias", Op: "vae.decoder.blocks.0.ffn.hidden", Tensor: decoder(0).FFNProj.Weight()},
 	},
 	{
 		Name: "dropped-norm-weight", Imitates: "norm_q taken for a norm without parameters", Bundle: exactOps,
