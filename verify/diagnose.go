@@ -40,6 +40,10 @@ func (s *session) diverged() *Divergence {
 	if s.diagnosis != nil && s.diagnosis.Origin == OfRounding {
 		patterns = s.patternOfRounding(first, patterns)
 	}
+	if other := s.otherWeights(first); other != "" {
+		patterns = slices.Insert(patterns, 0, other)
+		s.diagnosis.asOtherWeights()
+	}
 	return &Divergence{
 		Name: first.Name, Op: first.op.Path, Mode: first.Mode, Problem: first.Problem,
 		Unit: u.Parts, Inputs: u.Inputs, Tensors: s.weights.describe(u.Tensors),
@@ -141,15 +145,26 @@ func (s *session) layerPattern(first *Comparison, same []*Comparison) string {
 	case first.op.Layer < 0:
 		return fmt.Sprintf("in %s, and no like operation exists in other layers: %s", passes, what)
 	case len(failed) == len(judged) && len(judged) > 1:
-		cause := "not one weight"
-		if shared := s.suspects(first, s.unit(first.site, first.op).Tensors); len(shared) > 0 {
-			cause = "or what they share, " + strings.Join(shared, ", ")
-		}
-		return fmt.Sprintf("uniform over all %d layers, in %s of this one: the contract (a rounding, an epsilon, a formula), %s", len(judged), passes, cause)
+		return fmt.Sprintf("uniform over all %d layers, in %s of this one: %s", len(judged), passes, s.uniformCause(first))
 	case len(failed) == 1:
 		return fmt.Sprintf("this layer alone of %d, in %s: %s", len(judged), passes, what)
 	}
 	return fmt.Sprintf("in %d of %d layers, in %s of this one", len(failed), len(judged), passes)
+}
+
+// uniformCause says what makes an operation fail in every layer.
+func (s *session) uniformCause(first *Comparison) string {
+	shared := strings.Join(s.suspects(first, s.unit(first.site, first.op).Tensors), ", ")
+	weights := s.diagnosis != nil && s.diagnosis.Origin == OfWeights
+	switch {
+	case weights && shared != "":
+		return "what they share, " + shared
+	case weights:
+		return "not one tensor, but what was done to all of them: names, a conversion, another checkpoint"
+	case shared != "":
+		return "the contract (a rounding, an epsilon, a formula), or what they share, " + shared
+	}
+	return "the contract (a rounding, an epsilon, a formula), not one weight"
 }
 
 func count(cs []*Comparison, is func(*Comparison) bool) int {

@@ -31,6 +31,7 @@ func TestDiagnosis(t *testing.T) {
 		origin       verify.Origin
 		side, says   string // of the first match; "": there is none
 		finding      string // a part of it
+		never        string // what it does not say; "": anything
 	}{
 		{name: "a transposed weight", bundle: "exact-ops", spoil: transpose("dit.blocks.2.msa.proj_out.weight"),
 			origin: verify.OfWeights, side: "golden", says: "dit.blocks.2.msa.proj_out.weight is read transposed", finding: "The engine is right"},
@@ -38,8 +39,12 @@ func TestDiagnosis(t *testing.T) {
 			origin: verify.OfWeights, side: "golden", says: "dit.blocks.1.msa.proj_out.weight is read transposed"},
 		{name: "swapped norms", bundle: "released-ops", spoil: swap("dit.blocks.2.msa.norm_q.weight", "dit.blocks.2.msa.norm_k.weight"),
 			origin: verify.OfWeights, side: "golden", says: "it uses dit.blocks.2.msa.norm_k.weight in place of dit.blocks.2.msa.norm_q.weight"},
-		{name: "a dropped bias", bundle: "exact-ops", spoil: scale("dit.blocks.3.ada.mlp_in.1.bias", 0, 1, 0),
+		{name: "a dropped bias", bundle: "exact-ops", spoil: scale("dit.blocks.3.mlp.proj_in.bias", 0, 1, 0),
 			origin: verify.OfWeights, finding: "the same in every row: a bias"},
+		{name: "a bias of what is the same in every row", bundle: "exact-ops", spoil: scale("dit.blocks.3.ada.mlp_in.1.bias", 0, 1, 0),
+			origin: verify.OfWeights, finding: "it was computed from other weights.", never: "a bias"},
+		{name: "a weight that went through bfloat16", bundle: "exact-ops", spoil: cutToBF16("dit.blocks.1.mlp.proj_in.weight"),
+			origin: verify.OfWeights, finding: "Every element of dit.blocks.1.mlp.proj_in.weight is a number of bf16"},
 		{name: "a scaled channel", bundle: "exact-ops", spoil: scale("dit.blocks.0.mlp.proj_in.weight", 5, 128, 1.01),
 			origin: verify.OfWeights, finding: "is in channel 5: one row of a weight"},
 		{name: "a weight that is no number", bundle: "exact-ops", spoil: change("vae.encoder.blocks.0.ffn_proj.weight", 64*7+1, func(float32) float32 { return nan }),
@@ -79,6 +84,9 @@ func TestDiagnosis(t *testing.T) {
 			d := r.Divergence.Diagnosis
 			if d.Origin != tt.origin || !strings.Contains(d.Finding, tt.finding) {
 				t.Errorf("origin %s, want %s: %s", d.Origin, tt.origin, d.Finding)
+			}
+			if tt.never != "" && strings.Contains(d.Finding, tt.never) {
+				t.Errorf("says %q: %s", tt.never, d.Finding)
 			}
 			if len(d.Matches) == 0 != (tt.says == "") || tt.says != "" && (d.Matches[0].Says != tt.says || d.Matches[0].Side != tt.side) {
 				t.Errorf("want that the %s matches if %s; got\n%s", tt.side, tt.says, strings.Join(d.MatchLines(), "\n"))
@@ -126,5 +134,27 @@ func TestRoundingOfWeights(t *testing.T) {
 	}
 	if kept == nil || kept.Verdict != verify.Fail || kept.Diagnosis.Origin != verify.OfRounding {
 		t.Errorf("replayed: %+v", kept)
+	}
+}
+
+// TestOtherCheckpoint: where every matrix of a section is another one, the checkpoint
+// comes before single tensors.
+func TestOtherCheckpoint(t *testing.T) {
+	m := tiny(t)
+	for _, d := range m.Descs() {
+		if strings.HasPrefix(d.Name, "dit.") && len(d.Shape) == 2 {
+			edit(t, m, d.Name, func(v []float32) {
+				for i := range v {
+					v[i] *= -0.9
+				}
+			})
+		}
+	}
+	d := m.run(t, "exact-ops", nil, reference.Options{}).Divergence
+	if !strings.Contains(d.Pattern[0], "operations of the dit that use matrices fail on their own: its weights are another checkpoint's") {
+		t.Errorf("pattern %q", d.Pattern)
+	}
+	if !strings.Contains(d.Diagnosis.Do[0], "the checkpoint that the bundle was recorded from") {
+		t.Errorf("do %q", d.Diagnosis.Do)
 	}
 }

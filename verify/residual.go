@@ -138,6 +138,10 @@ func (i *investigation) describeWeights(d *Diagnosis, truth operation.Value) {
 	switch {
 	case r.rows >= 4 && r.worstShare > columnShare:
 		d.Finding += fmt.Sprintf(" %.3g %% of the squared difference is in channel %d: one row of a weight, or one element of a bias or a norm.", 100*r.worstShare, r.worst)
+	case stored == dtype.F32 && i.narrowed() != "":
+		d.Finding += i.narrowed()
+	case rowsAlike(truth):
+		// what is the same in every row says nothing of a bias
 	case r.rows >= 4 && r.offset > columnShare:
 		d.Finding += " The difference is the same in every row: a bias is another one, or missing."
 	case r.rows >= 4 && r.factor > columnShare:

@@ -2,6 +2,7 @@ package verify_test
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 
@@ -56,6 +57,17 @@ func scale(name string, row, width int, by float32) func(*testing.T, *model) {
 			}
 			for i := range part {
 				part[i] *= by
+			}
+		})
+	}
+}
+
+// cutToBF16 cuts the lower half off every element.
+func cutToBF16(name string) func(*testing.T, *model) {
+	return func(t *testing.T, m *model) {
+		edit(t, m, name, func(v []float32) {
+			for i, x := range v {
+				v[i] = math.Float32frombits(math.Float32bits(x) &^ 0xffff)
 			}
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/spf13/pflag"
@@ -46,12 +47,15 @@ verdict says how many there are.
 	}
 }
 
+// maxOverrides bounds the bytes of a file of overrides.
+const maxOverrides = 1 << 20
+
 // overrides reads the file of --policy; "" names none.
 func overrides(path string) ([]verify.Override, error) {
 	if path == "" {
 		return nil, nil
 	}
-	raw, err := os.ReadFile(path)
+	raw, err := readAtMost(path, maxOverrides)
 	if err != nil {
 		return nil, fmt.Errorf("--policy: %w", err)
 	}
@@ -60,4 +64,18 @@ func overrides(path string) ([]verify.Override, error) {
 		return nil, fmt.Errorf("--policy: %s: %w; `colaverify policy` prints the rules", path, err)
 	}
 	return list, nil
+}
+
+// readAtMost reads a file that has no more than limit bytes.
+func readAtMost(path string, limit int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(raw)) > limit {
+		err = fmt.Errorf("%s: more than %d bytes", path, limit)
+	}
+	return raw, err
 }

@@ -45,6 +45,7 @@ func TestPolicyFlag(t *testing.T) {
 			command.Good, "PASS of what was selected with 2 overrides  exact-ops", ""},
 		{"without a reason", file("bare.json", `{"overrides":[{"rule":"float32 product","factor":2}]}`), command.Usage, "", "bare.json: override 1: rule \"float32 product\": no reason is given"},
 		{"an unknown rule", file("other.json", `{"overrides":[{"rule":"float64 product","factor":2,"reason":"x"}]}`), command.Usage, "", "known are "},
+		{"a large one", file("large.json", strings.Repeat(" ", maxOverrides+1)), command.Usage, "", "large.json: more than 1048576 bytes"},
 		{"no file", filepath.Join(dir, "none.json"), command.Usage, "", "--policy: "},
 	}
 	for _, tt := range tests {

@@ -159,7 +159,7 @@ var tensorFaults = []Case{
 	{
 		Name: "cast-behind-the-type", Imitates: "a tensor went through f16 and is called f32", Bundle: exactOps,
 		Inject: every(dit(2).MLPIn.Weight(), throughF16),
-		Want:   Want{Op: "dit.blocks.2.mlp.hidden", Tensor: dit(2).MLPIn.Weight(), Says: []string{"this layer alone of 4"}},
+		Want:   Want{Op: "dit.blocks.2.mlp.hidden", Tensor: dit(2).MLPIn.Weight(), Says: []string{"this layer alone of 4", "is a number of f16 although it is stored as f32"}},
 	},
 	{
 		Name: "truncated-bf16", Imitates: "truncation to bfloat16 instead of rounding", Bundle: releasedOps,
