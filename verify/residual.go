@@ -135,6 +135,7 @@ func (i *investigation) describeWeights(d *Diagnosis, truth operation.Value) {
 		return
 	}
 	r := residualOf(golden, truth.Data, channels)
+	d.Finding += i.emptyBias()
 	switch {
 	case r.rows >= 4 && r.worstShare > columnShare:
 		d.Finding += fmt.Sprintf(" %.3g %% of the squared difference is in channel %d: one row of a weight, or one element of a bias or a norm.", 100*r.worstShare, r.worst)

@@ -2,6 +2,8 @@ package verify
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"colakit/formats/dtype"
 	"colakit/verify/operation"
@@ -46,6 +48,24 @@ func narrowestOf(values []float64) dtype.Type {
 		return dtype.F16
 	}
 	return dtype.F32
+}
+
+// emptyBias names a bias of the operation that is 0 throughout; "" where none is.
+func (i *investigation) emptyBias() string {
+	for _, t := range i.call.Tensors() {
+		if !strings.HasSuffix(t.Name, ".bias") {
+			continue
+		}
+		v, err := i.call.Weights.Read(t.Name)
+		if err != nil {
+			continue
+		}
+		values, err := v.Float64s()
+		if err == nil && !slices.ContainsFunc(values, func(x float64) bool { return x != 0 }) {
+			return fmt.Sprintf(" %s is 0 throughout: was it read?", t.Name)
+		}
+	}
+	return ""
 }
 
 // rowsAlike reports whether all rows of a value are the same, as what depends on a
