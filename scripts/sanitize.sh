@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the tests of the kernels on the emulated device under sanitizers, each of which has to see planted mistakes, too.
-#   scripts/sanitize.sh [PACKAGES]   (./kernels/emulated and every package below ./kernels whose tests use it)
+#   scripts/sanitize.sh [PACKAGES]   (the tests of single kernels; an engine on top takes minutes and many GB)
 # AddressSanitizer + UndefinedBehaviorSanitizer: overruns, misaligned vector accesses. ThreadSanitizer with one fiber for
 # each CUDA thread: missing barriers and fences. valgrind, where it is installed: reads of what nobody wrote.
 set -euo pipefail
@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 top=$PWD
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-packages=${*:-$(go list -f '{{$p := .}}{{range .TestImports}}{{if eq . "colakit/kernels/emulated"}}{{$p.ImportPath}}{{end}}{{end}}{{range .XTestImports}}{{if eq . "colakit/kernels/emulated"}}{{$p.ImportPath}}{{end}}{{end}}' ./kernels/... | sort -u) ./kernels/emulated}
+packages=${*:-./kernels/emulated ./kernels/ops}
 
 # build NAME FLAGS…: the test binaries of all packages. `go test` alone strips the symbols that reports need.
 build() {
