@@ -83,7 +83,7 @@ KERNEL(bad_copy);
 
 // blocks from `from` on write far outside
 extern "C" __global__ void __launch_bounds__(32) bad_from(int *out, int from) {
-  if (threadIdx.x == 0 && blockIdx.x >= (unsigned)from) out[4096] = 1;
+  if (threadIdx.x == 0 && blockIdx.x >= (unsigned)from) out[4096 + blockIdx.x] = 1;
 }
 KERNEL(bad_from);
 
