@@ -33,6 +33,7 @@ struct Thread {
   uint3 index;
   uint32_t linear;
   State state;
+  bool parked;  // its fiber waits for the next block (ThreadSanitizer only)
   const char *what, *where;  // the operation that blocks it
   std::vector<AsyncCopy> copies;     // issued and not carried out
   std::vector<size_t> group_ends;    // indices into copies
@@ -80,7 +81,7 @@ struct Block {
   uintptr_t fault_address = 0, fault_pc = 0;
   char start_token, end_token;
   // what the sanitizers want to know
-  struct Fiber { void *handle; bool left_quiet; } fibers[kMaxThreads];
+  void *fibers[kMaxThreads];
   uint32_t fiber_count = 0;
   void *home_fiber = nullptr;
   const void *home_stack = nullptr;

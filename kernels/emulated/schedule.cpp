@@ -41,7 +41,7 @@ void switch_to(void **save, void *to, const void *stack, size_t stack_bytes, voi
 
 void *fiber_of(Block *b, Thread *t) {
 #if defined(__SANITIZE_THREAD__)
-  return b->fibers[t->linear].handle;
+  return b->fibers[t->linear];
 #else
   (void)b, (void)t;
   return nullptr;
@@ -73,10 +73,11 @@ char *take_stack(Block *b) {
 void entry();
 
 void start(Block *b, Thread *t) {
+  t->state = State::kStarted;
+  if (t->parked) return;  // in entry, on a stack of its own
   if (!t->stack) t->stack = take_stack(b);
   unpoison(t->stack + kPage, kStackBytes - kPage);  // its last user may have been abandoned
   t->context = new_context(t->stack + kStackBytes, entry);
-  t->state = State::kStarted;
 }
 
 bool ready(const Thread &t) { return t.state == State::kStarted && (!t.waits_for || *t.waits_for != t.generation); }
@@ -137,15 +138,28 @@ void finish(Thread *t) {
 }
 
 #if defined(__SANITIZE_THREAD__)
-__attribute__((no_sanitize_thread, noinline)) void enter_fiber() {
-  Block *b = block;
-  Block::Fiber *f = &b->fibers[self->linear];
-  if (f->left_quiet) quiet_end();  // its last life ended inside the Quiet at the end of entry
-  f->left_quiet = true;
-  acquire(&b->start_token);
-}
-#endif
+__attribute__((no_sanitize_thread, noinline)) void enter_fiber() { acquire(&block->start_token); }
 
+// entry for ThreadSanitizer: a fiber runs one thread of every block and waits in between, so that its calls and Quiets
+// end as they began.
+void entry() {
+  for (;;) {
+    enter_fiber();
+    block->kernel(block->slots);
+    Quiet quiet;
+    Block *b = block;
+    Thread *t = self;
+    finish(t);
+    t->parked = true;
+    if (b->alive == 0) {
+      release(&b->end_token);
+      switch_to(&t->context, b->home, nullptr, 0, b->home_fiber, false);
+    } else {
+      switch_to_next();
+    }
+  }
+}
+#else
 // entry runs on a fresh stack: one thread to its end, then, as long as none of them has to wait, the next ones.
 void entry() {
 #if defined(__SANITIZE_ADDRESS__)
@@ -158,17 +172,12 @@ void entry() {
     block->entered = true;
   }
 #endif
-#if defined(__SANITIZE_THREAD__)
-  enter_fiber();
-#endif
   for (;;) {
     block->kernel(block->slots);
-    Quiet quiet;
     Block *b = block;
     Thread *t = self;
     finish(t);
     if (b->alive == 0) return_home();
-#if !defined(__SANITIZE_THREAD__)
     if (b->started < b->n) {  // the next thread takes over this very stack
       b->turn = b->started;
       Thread *next = &b->threads[b->order[b->started++]];
@@ -178,10 +187,10 @@ void entry() {
       self = next;
       continue;
     }
-#endif
     switch_to_next();  // does not come back
   }
 }
+#endif
 
 int find_shared(dl_phdr_info *info, size_t, void *out) {
   auto *b = (Block *)out;
@@ -265,15 +274,15 @@ void check_slack(Block *b, size_t slack) {
     }
 }
 
-// gives the stacks back; those of a failed block are abandoned in the middle of something, which is all right
+// Gives the stacks back.  Those of a failed block are abandoned in the middle of something, which is all right; what
+// ThreadSanitizer knows of them is not to be used again, so there all fibers are made anew.
 void recycle(Block *b) {
-  for (uint32_t i = 0; i < b->n; i++) {
-    Thread &t = b->threads[i];
-#if !defined(__SANITIZE_THREAD__)
+  for (Thread &t : b->threads) {
+#if defined(__SANITIZE_THREAD__)
+    if (b->failed) t.stack = nullptr, t.parked = false;
+#else
     if (t.stack) b->stacks.push_back(t.stack);
     t.stack = nullptr;
-#else
-    if (b->failed) t.stack = nullptr;  // its fiber still names it
 #endif
     if (b->failed) t.copies.clear(), t.group_ends.clear();
   }
@@ -351,7 +360,7 @@ void run_block(Block *b, dim3 size, size_t dynamic_shared, const Settings &setti
 #if defined(__SANITIZE_THREAD__)
   b->home_fiber = __tsan_get_current_fiber();
   for (; b->fiber_count < b->n; b->fiber_count++)  // here, since the creator is ordered before the new fiber
-    b->fibers[b->fiber_count] = {__tsan_create_fiber(0), false};
+    b->fibers[b->fiber_count] = __tsan_create_fiber(0);
 #endif
   uint64_t before = turns;
   Thread *first = &b->threads[b->order[b->started++]];
