@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"slices"
 
 	"colakit/formats/hf"
 	"colakit/formats/tensor"
@@ -70,20 +69,6 @@ func modulations(l *loader[float32], p *pass[float32], cfg hf.DiTConfig, t []flo
 	return lines
 }
 
-// findSchedule returns the schedule of the AdaLN table in a source, nil for none.
-// The contract is that of the run.
-func findSchedule(src tensor.Source, contract generate.Contract) (*hf.Schedule, error) {
-	s, ok, err := hf.FindSchedule(src)
-	switch {
-	case err != nil || !ok:
-		return nil, err
-	case s.Contract != contract.String():
-		return nil, fmt.Errorf("the model holds an AdaLN table for %v, and this run is under the %s contract: run under --contract %s, or convert the checkpoint with --ada-contract %s or --ada full",
-			s, contract, s.Contract, contract)
-	}
-	return &s, nil
-}
-
 // newTabled returns the conditioner that an AdaLN table stands for: it knows the
 // lines of its timesteps, and computes none.
 func newTabled[T number](l *loader[T], cfg hf.DiTConfig) *conditioner[T] {
@@ -92,16 +77,8 @@ func newTabled[T number](l *loader[T], cfg hf.DiTConfig) *conditioner[T] {
 		c.widths = append(c.widths, m.Width)
 	}
 	c.lines = make([][]T, len(c.widths))
-	contract := generate.Exact
-	if l.released {
-		contract = generate.Released
-	}
-	given := generate.Schedule(float64(l.schedule.T), l.schedule.Steps)
-	values := l.tableValues(given, c.width())
-	for i, at := range generate.TimestepsUsed(given, contract) {
-		if l.err != nil {
-			break
-		}
+	values, used := l.modulations(c.width())
+	for i, at := range used {
 		c.line[bits(T(at))] = i // timesteps that are rounded to the same one have the same line
 		rest := values[i*c.width():]
 		for k, w := range c.widths {
@@ -112,22 +89,22 @@ func newTabled[T number](l *loader[T], cfg hf.DiTConfig) *conditioner[T] {
 	return c
 }
 
-// tableValues reads the modulations [len(given), width] of the timesteps given.
-func (l *loader[T]) tableValues(given []float32, width int) []T {
-	times, ok := l.read(hf.AdaTimesteps, len(given))
-	if !ok {
-		return nil
+// modulations reads the lines of the table, of so many elements each, and their
+// timesteps; nothing after an error.
+func (l *loader[T]) modulations(width int) (values []T, used []float32) {
+	if l.err != nil {
+		return nil, nil
 	}
-	stored, err := times.Float32s()
-	if err == nil && !slices.Equal(stored, given) {
-		err = tensor.Damagedf("tensor %q does not hold the timesteps of %v", times.Name, l.schedule)
+	contract := generate.Exact
+	if l.released {
+		contract = generate.Released
 	}
-	l.err = err
-	view, ok := l.read(hf.AdaModulations, len(given), width)
-	if !ok {
-		return nil
+	view, used, err := generate.ReadModulations(l.src, *l.schedule, contract, width)
+	if err == nil {
+		values, err = floats[T](view)
 	}
-	values, err := floats[T](view)
-	l.err = err
-	return values
+	if l.err = err; err != nil {
+		return nil, nil
+	}
+	return values, used
 }

@@ -67,7 +67,7 @@ type batch struct {
 }
 
 func newEngine[T number](src tensor.Source, cfg hf.Config, o Options) (generate.Engine, error) {
-	schedule, err := findSchedule(src, o.Contract)
+	schedule, err := generate.FindSchedule(src, o.Contract)
 	if err != nil {
 		return nil, fmt.Errorf("reference: %w", err)
 	}
@@ -163,14 +163,6 @@ func (e *engine[T]) vaeBlock() int {
 		return 0
 	}
 	return e.cfg.VAE.BlockSize
-}
-
-// checkBatch refuses batches whose samples would see each other.
-func (e *engine[T]) checkBatch(n int) error {
-	if !e.cfg.VAE.BlockCausal && n > 1 {
-		return fmt.Errorf("a batch of %d: samples of this model (block_causal false) would see each other; run one at a time", n)
-	}
-	return nil
 }
 
 // latentValue returns rows [n, c] as a value.

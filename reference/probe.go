@@ -40,7 +40,7 @@ func (p *pass[T]) exchange(module, op string, v value[T], shape ...int) (value[T
 		shape = []int{v.rows(), v.cols()}
 	}
 	site := p.at(module, op)
-	forced, err := show(p.tap, site, viewOf(site.String(), v, shape))
+	forced, err := generate.Show(p.tap, site, viewOf(site.String(), v, shape))
 	if err != nil || forced == nil {
 		p.fail(err)
 		return v, false
@@ -51,28 +51,6 @@ func (p *pass[T]) exchange(module, op string, v value[T], shape ...int) (value[T
 		return v, false
 	}
 	return replaced, true
-}
-
-// show records view and returns its replacement, nil for none.
-func show(tap generate.Tap, site generate.Site, view tensor.View) (*tensor.View, error) {
-	if err := tap.Record(site, view); err != nil {
-		return nil, fmt.Errorf("tap %s: %w", site, err)
-	}
-	forcing, ok := tap.(generate.Forcing)
-	if !ok {
-		return nil, nil
-	}
-	forced, ok, err := forcing.Replace(site)
-	if err != nil {
-		return nil, fmt.Errorf("tap %s: %w", site, err)
-	}
-	if !ok {
-		return nil, nil
-	}
-	if !forced.Shape.Equal(view.Shape) {
-		return nil, fmt.Errorf("tap %s: forced value has shape %v, wanted %v", site, forced.Shape, view.Shape)
-	}
-	return &forced, nil
 }
 
 // viewOf returns v as a tensor of the type that the run holds it in. An F32 or F64

@@ -143,37 +143,9 @@ func (l *loader[T]) read(name string, shape ...int) (tensor.View, bool) {
 	if l.err != nil {
 		return tensor.View{}, false
 	}
-	view, err := l.src.Read(name)
-	if errors.Is(err, tensor.ErrNotFound) {
-		err = tensor.Damagedf("tensor %q is missing; the configuration calls for one of shape %v", name, tensor.Shape(shape))
-	}
-	if err == nil {
-		err = fits(view, shape)
-	}
+	view, err := tensor.ReadShaped(l.src, name, shape)
 	l.err = err
 	return view, err == nil
-}
-
-// fits refuses a tensor of another shape, of integers that stand for no numbers, or
-// with too few bytes.
-func fits(view tensor.View, shape tensor.Shape) error {
-	if !view.Shape.Equal(shape) {
-		return tensor.Damagedf("tensor %q has shape %v; the configuration calls for %v", view.Name, view.Shape, shape)
-	}
-	if !view.Type.Float() && view.Quantization == nil {
-		return tensor.Damagedf("tensor %q is of type %v; wanted a floating-point type, or i8 with scales", view.Name, view.Type)
-	}
-	if size, err := view.Bytes(); err != nil || size != int64(len(view.Data)) {
-		return tensor.Damagedf("tensor %q: %d bytes are not shape %v of %v", view.Name, len(view.Data), view.Shape, view.Type)
-	}
-	size, err := view.ScaleBytes()
-	if err != nil {
-		return tensor.Damagedf("%w", err)
-	}
-	if size != int64(len(view.Scales)) {
-		return tensor.Damagedf("tensor %q: %d bytes of scales; those of shape %v take %d", view.Name, len(view.Scales), view.Shape, size)
-	}
-	return nil
 }
 
 // frequencies returns the stored rotary frequencies, and those that follow from

@@ -92,6 +92,5 @@ func (c *cache) free() error {
 	return errors.Join(errs...)
 }
 
-// paged returns the table as kernels read it, no narrower than given, so that tables
-// of the same shape come in the same shape.
+// paged returns where the rows of the sequences lie.
 func (c *cache) paged() ops.Pages { return ops.Pages{Table: c.table, Shift: pageShift} }

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"colakit/formats/hf"
-	"colakit/formats/tensor"
 	"colakit/kernels/device"
 	"colakit/kernels/ops"
 	"colakit/reference/generate"
@@ -68,31 +67,23 @@ func sinusoidFrequencies() []float32 {
 
 // tabled takes over the lines of the model's AdaLN table.
 func (k *conditioner) tabled(l *loader, s hf.Schedule) {
-	given := generate.Schedule(float64(s.T), s.Steps)
-	times, ok := l.read(hf.AdaTimesteps, len(given))
-	if !ok {
+	if l.err != nil {
 		return
 	}
-	stored, err := times.Float32s()
-	if err == nil && !slices.Equal(stored, given) {
-		err = tensor.Damagedf("tensor %q does not hold the timesteps of %v", times.Name, s)
+	view, used, err := generate.ReadModulations(l.src, s, l.engine.options.Contract, k.width())
+	var values []float32
+	if err == nil {
+		values, err = view.Float32s()
 	}
-	l.err = err
-	view, ok := l.read(hf.AdaModulations, len(given), k.width())
-	if !ok {
+	if l.err = err; err != nil {
 		return
 	}
-	values, err := view.Float32s()
-	if err != nil {
-		l.err = err
-		return
-	}
-	for i, at := range generate.TimestepsUsed(given, l.engine.options.Contract) {
+	for i, at := range used {
 		k.line[at] = i // timesteps that are rounded to the same one have the same line
 	}
 	t := l.engine.types.wide
 	raw := viewOf("", values, t, view.Shape).Data
-	k.lines = ops.MatrixOf(l.upload(raw), t, len(given), k.width())
+	k.lines = ops.MatrixOf(l.upload(raw), t, len(used), k.width())
 }
 
 func (k *conditioner) width() int {

@@ -1,10 +1,6 @@
 package engine
 
 import (
-	"cmp"
-	"math"
-	"slices"
-
 	"colakit/formats/hf"
 	"colakit/kernels/ops"
 )
@@ -56,57 +52,5 @@ func (d *decoder) logits(p *pass, z ops.Matrix) ops.Matrix {
 	y := p.modulated("vae.decoder.", "norm", d.finalNorm, tokens, ops.Table{}, d.finalLayer)
 	logits := d.finalLayer.apply(p, y, p.types.wide)
 	p.see("vae.decoder.", "logits", logits)
-	p.seeTop(logits)
 	return logits
-}
-
-// topLogits is the number of largest logits that are shown of every row.
-const topLogits = 64
-
-// seeTop shows what identifies a row of logits without all of it: the largest ones
-// and their ids, descending, the lower id first on ties, and log Σ e^logit.
-func (p *pass) seeTop(logits ops.Matrix) {
-	const module = "logits."
-	if !p.wants(module, "top_values") && !p.wants(module, "top_ids") && !p.wants(module, "logsumexp") {
-		return
-	}
-	all, err := p.load(logits)
-	if err != nil {
-		p.fail(err)
-		return
-	}
-	k := min(topLogits, logits.Cols)
-	var values, sums []float32
-	var ids []int32
-	for row := range slices.Chunk(all, logits.Cols) {
-		for _, id := range largest(row, k) {
-			values, ids = append(values, row[id]), append(ids, int32(id))
-		}
-		sums = append(sums, float32(logSumExp(row)))
-	}
-	p.see(module, "top_values", p.floatsOf(values, logits.Type, logits.Rows, k))
-	p.seeIDs(module, "top_ids", ids, logits.Rows, k)
-	p.see(module, "logsumexp", p.floatsOf(sums, ops.F32, logits.Rows, 1), logits.Rows)
-}
-
-// largest returns the places of the k largest elements, descending.
-func largest(row []float32, k int) []int {
-	order := make([]int, len(row))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(row[b], row[a]) })
-	return order[:k]
-}
-
-func logSumExp(row []float32) float64 {
-	top := float64(slices.Max(row))
-	if math.IsInf(top, 0) || math.IsNaN(top) {
-		return top
-	}
-	sum := 0.0
-	for _, x := range row {
-		sum += math.Exp(float64(x) - top)
-	}
-	return top + math.Log(sum)
 }

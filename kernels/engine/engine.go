@@ -88,7 +88,7 @@ func newEngine(src tensor.Source, cfg hf.Config, d device.Device, o Options) (*e
 	if err := supported(cfg); err != nil {
 		return nil, err
 	}
-	schedule, err := findSchedule(src, o.Contract)
+	schedule, err := generate.FindSchedule(src, o.Contract)
 	if err != nil {
 		return nil, err
 	}
@@ -123,18 +123,6 @@ func supported(cfg hf.Config) error {
 		}
 	}
 	return nil
-}
-
-func findSchedule(src tensor.Source, contract generate.Contract) (*hf.Schedule, error) {
-	s, ok, err := hf.FindSchedule(src)
-	switch {
-	case err != nil || !ok:
-		return nil, err
-	case s.Contract != contract.String():
-		return nil, fmt.Errorf("the model holds an AdaLN table for %v, and this run is under the %s contract: run under --contract %s, or convert the checkpoint with --ada-contract %s or --ada full",
-			s, contract, s.Contract, contract)
-	}
-	return &s, nil
 }
 
 func (e *engine) Model() generate.Model {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -223,11 +222,5 @@ func TestSupported(t *testing.T) {
 	cfg.DiT.HeadDim = 256
 	if err := supported(cfg); err != nil {
 		t.Error(err)
-	}
-}
-
-func TestLargest(t *testing.T) {
-	if got := largest([]float32{1, 3, 2, 3}, 3); !slices.Equal(got, []int{1, 3, 2}) {
-		t.Errorf("%v, wanted the lower id first", got)
 	}
 }

@@ -7,8 +7,7 @@ import (
 // linear is y = x·Wᵀ + b.
 type linear struct {
 	*ops.Linear
-	codes  bool // inputs are quantised, and products taken of integers
-	hidden int  // outputs before the activation; more than Out under SwiGLU
+	codes bool // inputs are quantised, and products taken of integers
 }
 
 // operand returns the type that a layer's inputs are handed over in: where they are

@@ -31,7 +31,7 @@ func (l *loader) linear(m hf.Module, out, in int, bias bool) *linear {
 // product loads a linear layer whose weight is stored in another shape. Pairs are the
 // values and gates of a SwiGLU layer.
 func (l *loader) product(m hf.Module, out, in int, bias, pairs bool, stored ...int) *linear {
-	layer := &linear{hidden: out}
+	layer := &linear{}
 	view, ok := l.read(m.Weight(), stored...)
 	if !ok {
 		return layer
@@ -212,29 +212,7 @@ func (l *loader) read(name string, shape ...int) (tensor.View, bool) {
 	if l.err != nil {
 		return tensor.View{}, false
 	}
-	view, err := l.src.Read(name)
-	if errors.Is(err, tensor.ErrNotFound) {
-		err = tensor.Damagedf("tensor %q is missing; the configuration calls for one of shape %v", name, tensor.Shape(shape))
-	}
-	if err == nil {
-		err = fits(view, shape)
-	}
+	view, err := tensor.ReadShaped(l.src, name, shape)
 	l.err = err
 	return view, err == nil
-}
-
-// fits refuses a tensor of another shape, or of integers that stand for no numbers.
-func fits(view tensor.View, shape tensor.Shape) error {
-	if !view.Shape.Equal(shape) {
-		return tensor.Damagedf("tensor %q has shape %v; the configuration calls for %v", view.Name, view.Shape, shape)
-	}
-	if !view.Type.Float() && view.Quantization == nil {
-		return tensor.Damagedf("tensor %q is of type %v; wanted a floating-point type, or i8 with scales", view.Name, view.Type)
-	}
-	size, err := view.Bytes()
-	scales, scaleErr := view.ScaleBytes()
-	if err != nil || scaleErr != nil || size != int64(len(view.Data)) || scales != int64(len(view.Scales)) {
-		return tensor.Damagedf("tensor %q: %d bytes and %d of scales are not shape %v of %v", view.Name, len(view.Data), len(view.Scales), view.Shape, view.Type)
-	}
-	return nil
 }

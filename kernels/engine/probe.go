@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"fmt"
 	"strings"
 
 	"colakit/formats/dtype"
@@ -51,33 +50,13 @@ func (p *pass) see(module, op string, m ops.Matrix, shape ...int) {
 		return
 	}
 	site := p.at(module, op)
-	forced, err := show(p.tap, site, viewOf(site.String(), values, m.Type, shape))
+	forced, err := generate.Show(p.tap, site, viewOf(site.String(), values, m.Type, shape))
 	if err == nil && forced != nil {
-		err = p.store(m, forced)
+		if values, err = forced.Float32s(); err == nil {
+			err = p.store(m, values)
+		}
 	}
 	p.fail(err)
-}
-
-// show records values and returns those that take their place, nil for none.
-func show(tap generate.Tap, site generate.Site, view tensor.View) ([]float32, error) {
-	if err := tap.Record(site, view); err != nil {
-		return nil, fmt.Errorf("tap %s: %w", site, err)
-	}
-	forcing, ok := tap.(generate.Forcing)
-	if !ok {
-		return nil, nil
-	}
-	forced, ok, err := forcing.Replace(site)
-	if err != nil {
-		return nil, fmt.Errorf("tap %s: %w", site, err)
-	}
-	if !ok {
-		return nil, nil
-	}
-	if !forced.Shape.Equal(view.Shape) {
-		return nil, fmt.Errorf("tap %s: forced value has shape %v, wanted %v", site, forced.Shape, view.Shape)
-	}
-	return forced.Float32s()
 }
 
 // viewOf returns values as a tensor of the type that they have on the device.
@@ -134,14 +113,4 @@ func (p *pass) store(m ops.Matrix, values []float32) error {
 		}
 	}
 	return p.device.Upload(m.Buffer, m.Offset, raw)
-}
-
-// seeIDs shows token ids; there is nothing to replace.
-func (p *pass) seeIDs(module, op string, ids []int32, shape ...int) {
-	if !p.wants(module, op) {
-		return
-	}
-	site := p.at(module, op)
-	view := tensor.View{Desc: tensor.Desc{Name: site.String(), Type: dtype.I32, Shape: shape}, Data: intBytes(ids)}
-	p.fail(p.tap.Record(site, view))
 }

@@ -15,7 +15,7 @@ import (
 // This file turns the calls of generate.Engine into passes.
 
 func (e *engine) encode(ctx context.Context, ids [][]int32) ([][]float32, error) {
-	if err := e.checkBatch(len(ids)); err != nil {
+	if err := e.Model().CheckBatch(len(ids)); err != nil {
 		return nil, err
 	}
 	rows := make([]int, len(ids))
@@ -73,7 +73,7 @@ var errRange = errors.New("a result is not finite: under the exact contract the 
 
 func (e *engine) prefill(ctx context.Context, prefix [][]float32) error {
 	e.batch = nil
-	lengths, err := e.prefixLengths(prefix)
+	lengths, err := e.Model().PrefixLengths(prefix)
 	if err != nil {
 		return err
 	}
@@ -85,33 +85,6 @@ func (e *engine) prefill(ctx context.Context, prefix [][]float32) error {
 		}
 	}
 	e.batch = &batch{dit: lengths, decoder: slices.Clone(lengths)}
-	return nil
-}
-
-// prefixLengths returns the number of latents of every prefix.
-func (e *engine) prefixLengths(prefix [][]float32) ([]int, error) {
-	if len(prefix) == 0 {
-		return nil, errors.New("a batch of no samples")
-	}
-	if err := e.checkBatch(len(prefix)); err != nil {
-		return nil, err
-	}
-	size := e.cfg.VAE.LatentDim * e.cfg.DiT.BlockSize
-	lengths := make([]int, len(prefix))
-	for i, rows := range prefix {
-		if len(rows)%size != 0 {
-			return nil, fmt.Errorf("sample %d: a prefix of %d values, which is no multiple of a block's %d", i, len(rows), size)
-		}
-		lengths[i] = len(rows) / e.cfg.VAE.LatentDim
-	}
-	return lengths, nil
-}
-
-// checkBatch refuses batches whose samples would see each other.
-func (e *engine) checkBatch(n int) error {
-	if !e.cfg.VAE.BlockCausal && n > 1 {
-		return fmt.Errorf("a batch of %d: samples of this model (block_causal false) would see each other; run one at a time", n)
-	}
 	return nil
 }
 

@@ -8,6 +8,7 @@ package generate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"colakit/formats/hf"
@@ -72,6 +73,34 @@ func (m Model) CheckSchedule(T float64, steps int) error {
 	}
 	return fmt.Errorf("the model holds an AdaLN table for %v, and this run has T = %d in %d steps: run the table's schedule, or convert the checkpoint with --ada-steps %d or --ada full",
 		s, int(T), steps, steps)
+}
+
+// CheckBatch refuses batches whose samples would see each other.
+func (m Model) CheckBatch(n int) error {
+	if m.CrossTalk && n > 1 {
+		return fmt.Errorf("a batch of %d: samples of this model (block_causal false) would see each other; run one at a time", n)
+	}
+	return nil
+}
+
+// PrefixLengths returns the number of latents of every prefix of a batch, whole blocks
+// each.
+func (m Model) PrefixLengths(prefix [][]float32) ([]int, error) {
+	if len(prefix) == 0 {
+		return nil, errors.New("a batch of no samples")
+	}
+	if err := m.CheckBatch(len(prefix)); err != nil {
+		return nil, err
+	}
+	size := m.LatentDim * m.BlockSize
+	lengths := make([]int, len(prefix))
+	for i, rows := range prefix {
+		if len(rows)%size != 0 {
+			return nil, fmt.Errorf("sample %d: a prefix of %d values, which is no multiple of a block's %d", i, len(rows), size)
+		}
+		lengths[i] = len(rows) / m.LatentDim
+	}
+	return lengths, nil
 }
 
 // A Pass is one call of the denoiser or the decoder for the current block of

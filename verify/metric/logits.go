@@ -60,14 +60,9 @@ type Reference struct {
 
 // Whole returns a row's Reference where all logits are known.
 func Whole(logits []float64) Reference {
-	ids := make([]int32, len(logits))
-	for i := range ids {
-		ids[i] = int32(i)
-	}
-	slices.SortStableFunc(ids, func(a, b int32) int { return descending(logits[a], logits[b]) })
-	values := make([]float64, len(logits))
-	for i, id := range ids {
-		values[i] = logits[id]
+	ids, values := make([]int32, len(logits)), make([]float64, len(logits))
+	for i, id := range Largest(logits, len(logits)) {
+		ids[i], values[i] = int32(id), logits[id]
 	}
 	return Reference{values, ids, LogSumExp(logits)}
 }
@@ -80,6 +75,23 @@ func descending(a, b float64) int {
 		return 1
 	}
 	return 0
+}
+
+// Largest returns the places of the k largest numbers of a row (of all, if it has no
+// more) in descending order, the first ones where they are equal. NaN counts as +∞.
+func Largest(row []float64, k int) []int {
+	key := func(i int) float64 {
+		if math.IsNaN(row[i]) {
+			return math.Inf(1)
+		}
+		return row[i]
+	}
+	order := make([]int, len(row))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return descending(key(a), key(b)) })
+	return order[:min(k, len(order))]
 }
 
 // LogSumExp is ln Σ exp(x), computed without overflow.

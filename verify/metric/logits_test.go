@@ -2,6 +2,7 @@ package metric
 
 import (
 	"math"
+	"slices"
 	"testing"
 )
 
@@ -87,5 +88,23 @@ func TestTopTakesTheLowestOfEquals(t *testing.T) {
 func TestAgreementOfNothing(t *testing.T) {
 	if share, e := (Logits{}).Agreement(); share != 1 || e != 0 {
 		t.Errorf("got %v ± %v", share, e)
+	}
+}
+
+func TestLargest(t *testing.T) {
+	nan := math.NaN()
+	for _, tt := range []struct {
+		row  []float64
+		k    int
+		want []int
+	}{
+		{[]float64{1, 3, 2, 3}, 3, []int{1, 3, 2}}, // the lower id first
+		{[]float64{1, 3}, 5, []int{1, 0}},
+		{[]float64{1, nan, 3, nan}, 3, []int{1, 3, 2}},
+		{nil, 2, []int{}},
+	} {
+		if got := Largest(tt.row, tt.k); !slices.Equal(got, tt.want) {
+			t.Errorf("Largest(%v, %d) = %v, want %v", tt.row, tt.k, got, tt.want)
+		}
 	}
 }

@@ -1,13 +1,11 @@
 package operation
 
 import (
-	"math"
-	"slices"
-
 	"colakit/formats/dtype"
 	"colakit/formats/hf"
 	"colakit/formats/tensor"
 	"colakit/verify/catalog"
+	"colakit/verify/metric"
 )
 
 // kept returns what bundles of every level keep of the logits: the largest ones, their
@@ -33,10 +31,10 @@ func (c *Call) keep(path string, logits matrix) matrix {
 	y := newMatrix(rows, cols)
 	for r := range rows {
 		if path == catalog.LogSumExp {
-			y.data[r] = logSumExp(logits.row(r))
+			y.data[r] = metric.LogSumExp(logits.row(r))
 			continue
 		}
-		for i, id := range largest(logits.row(r), cols) {
+		for i, id := range metric.Largest(logits.row(r), cols) {
 			y.row(r)[i] = float64(id)
 			if path == catalog.TopValues {
 				y.row(r)[i] = logits.row(r)[id]
@@ -56,30 +54,4 @@ func Kept(c *Call, logits tensor.View) (tensor.View, error) {
 	}
 	kept := c.keep(c.op.Path, m)
 	return Value{Shape: c.shape(c.op.Path), Data: kept.data, Type: dtype.F32}.AsRun(c.Site.String()), nil
-}
-
-// largest returns the indices of the k largest elements.
-func largest(row []float64, k int) []int {
-	ids := make([]int, len(row))
-	for i := range ids {
-		ids[i] = i
-	}
-	slices.SortStableFunc(ids, func(a, b int) int {
-		switch {
-		case row[a] > row[b]:
-			return -1
-		case row[a] < row[b]:
-			return 1
-		}
-		return 0
-	})
-	return ids[:min(k, len(ids))]
-}
-
-func logSumExp(row []float64) float64 {
-	top, sum := slices.Max(row), 0.0
-	for _, x := range row {
-		sum += math.Exp(x - top)
-	}
-	return top + math.Log(sum)
 }

@@ -3,8 +3,6 @@ package record
 import (
 	"encoding/binary"
 	"fmt"
-	"math"
-	"slices"
 
 	"colakit/formats/dtype"
 	"colakit/formats/tensor"
@@ -81,7 +79,7 @@ func (r *recorder) derive(site generate.Site, logits tensor.View) error {
 	ids := make([]byte, 0, 4*rows*k)
 	for i := range rows {
 		row := all[i*width : (i+1)*width]
-		for _, id := range largest(row, k) {
+		for _, id := range metric.Largest(row, k) {
 			top = append(top, float32(row[id]))
 			ids = binary.LittleEndian.AppendUint32(ids, uint32(id))
 		}
@@ -99,31 +97,6 @@ func (r *recorder) derive(site generate.Site, logits tensor.View) error {
 		return err
 	}
 	return r.writer.Add(name(catalog.LogSumExp), tensor.FromFloat32s("", tensor.Shape{rows}, sums), dtype.F32)
-}
-
-// largest returns the places of the k largest numbers of a row in descending
-// order, the first ones where they are equal; NaN counts as the largest.
-func largest(row []float64, k int) []int {
-	order := make([]int, len(row))
-	for i := range order {
-		order[i] = i
-	}
-	key := func(i int) float64 {
-		if math.IsNaN(row[i]) {
-			return math.Inf(1)
-		}
-		return row[i]
-	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		switch {
-		case key(a) > key(b):
-			return -1
-		case key(a) < key(b):
-			return 1
-		}
-		return 0
-	})
-	return order[:k]
 }
 
 // starting records the noise that a block starts from, once all samples have theirs.
