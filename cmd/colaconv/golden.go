@@ -20,7 +20,7 @@ func openBundles(names []string) (opened []model.Bundle, err error) {
 		b, err := model.OpenBundle(name)
 		if err != nil {
 			model.CloseBundles(opened)
-			return nil, err
+			return nil, fmt.Errorf("--golden: %w", err)
 		}
 		opened = append(opened, b)
 	}

@@ -21,7 +21,7 @@ func (r request) bundles() ([]model.Bundle, error) {
 	}
 	b, err := model.OpenBundle(r.golden)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("--golden: %w", err)
 	}
 	return []model.Bundle{b}, nil
 }

@@ -20,7 +20,7 @@ type Bundle struct {
 	*golden.Bundle
 }
 
-// OpenBundle opens the bundle that --golden names: the folder of that name, or
+// OpenBundle opens the bundle of a name: the folder that is called so, or
 // else the embedded one.
 func OpenBundle(name string) (Bundle, error) {
 	_, statErr := os.Stat(name)
@@ -32,7 +32,7 @@ func OpenBundle(name string) (Bundle, error) {
 	}
 	b, err := golden.Open(name)
 	if errors.Is(err, fs.ErrNotExist) && statErr != nil {
-		return Bundle{}, fmt.Errorf("--golden: no folder %s; embedded bundles are %s", name, strings.Join(names, ", "))
+		return Bundle{}, fmt.Errorf("no folder %s; embedded bundles are %s", name, strings.Join(names, ", "))
 	}
 	if err != nil {
 		return Bundle{}, err
