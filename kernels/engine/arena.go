@@ -14,6 +14,8 @@ type arena struct {
 	chunks []device.Buffer
 	chunk  int   // that is given out of
 	used   int64 // of it
+	taken  int64 // since the reset, of all chunks
+	most   int64 // that was taken between two resets
 	grown  int   // how often memory was added; recorded launches hold addresses
 }
 
@@ -25,11 +27,13 @@ const (
 func aligned(n int64) int64 { return (n + alignment - 1) / alignment * alignment }
 
 // reset takes everything back.
-func (a *arena) reset() { a.chunk, a.used = 0, 0 }
+func (a *arena) reset() { a.chunk, a.used, a.taken = 0, 0, 0 }
 
 // bytes returns n bytes at an offset of a buffer, valid until the next reset.
 func (a *arena) bytes(n int64) (b device.Buffer, offset int64, err error) {
 	n = aligned(max(n, 1))
+	a.taken += n
+	a.most = max(a.most, a.taken)
 	for ; a.chunk < len(a.chunks); a.chunk, a.used = a.chunk+1, 0 {
 		if c := a.chunks[a.chunk]; c.Bytes-a.used >= n {
 			offset, a.used = a.used, a.used+n
@@ -69,6 +73,9 @@ func newScratch(d device.Device) *scratch {
 
 // grown returns how often memory was added.
 func (s *scratch) grown() int { return s.whole.grown + s.layers[0].grown + s.layers[1].grown }
+
+// most returns the bytes that passes have taken at most.
+func (s *scratch) most() int64 { return s.whole.most + s.layers[0].most + s.layers[1].most }
 
 func (s *scratch) free() error {
 	return errors.Join(s.whole.free(), s.layers[0].free(), s.layers[1].free())

@@ -8,8 +8,10 @@ import (
 )
 
 // cache keeps the keys and values of every layer of a model for the sequences of a
-// batch, in pages that all layers share the table of. It grows by doubling, or by what
-// is needed where that does not fit.
+// batch, in pages that all layers share the table of. Memory is taken for a whole
+// batch, before anything is cached: reset takes what the longest run needs, where there
+// is less, and gives pages out of it. Nothing is moved then, and no address changes.
+// A run that is longer than was said moves what is cached, layer by layer.
 type cache struct {
 	device   device.Device
 	geometry ops.Geometry
@@ -17,9 +19,10 @@ type cache struct {
 	layers   []ops.Cache
 
 	table    [][]int32 // per sequence, its pages
-	pages    int       // given out
+	spare    []int32   // pages that were given back
+	pages    int       // given out so far, spare ones included
 	capacity int       // of the layers
-	grown    int       // how often it was reallocated; recorded launches hold addresses
+	grown    int       // how often addresses changed; recorded launches hold them
 }
 
 // pageShift makes pages of 64 rows.
@@ -28,18 +31,30 @@ const (
 	pageRows  = 1 << pageShift
 )
 
+// pagesOf returns the pages that so many rows of a sequence take.
+func pagesOf(rows int) int { return (rows + pageRows - 1) / pageRows }
+
 func newCache(d device.Device, layers int, g ops.Geometry, t ops.Type) *cache {
 	return &cache{device: d, geometry: g, typ: t, layers: make([]ops.Cache, layers)}
 }
 
-// reset makes the cache one of n empty sequences.
-func (c *cache) reset(n int) { c.table, c.pages = make([][]int32, n), 0 }
+// reset makes the cache one of n empty sequences, with room for the pages given.
+func (c *cache) reset(n, pages int) error {
+	c.table, c.spare, c.pages = make([][]int32, n), nil, 0
+	if pages <= c.capacity {
+		return nil
+	}
+	if err := c.free(); err != nil {
+		return err
+	}
+	c.table = make([][]int32, n)
+	return c.grow(pages)
+}
 
 // reserve makes room for the rows of a sequence.
 func (c *cache) reserve(sequence, rows int) error {
-	for len(c.table[sequence])*pageRows < rows {
-		c.table[sequence] = append(c.table[sequence], int32(c.pages))
-		c.pages++
+	for len(c.table[sequence]) < pagesOf(rows) {
+		c.table[sequence] = append(c.table[sequence], c.page())
 	}
 	if c.pages <= c.capacity {
 		return nil
@@ -51,10 +66,34 @@ func (c *cache) reserve(sequence, rows int) error {
 	return err
 }
 
+// page gives out a page.
+func (c *cache) page() int32 {
+	if last := len(c.spare) - 1; last >= 0 {
+		p := c.spare[last]
+		c.spare = c.spare[:last]
+		return p
+	}
+	c.pages++
+	return int32(c.pages - 1)
+}
+
+// drop gives back the pages of a sequence that nothing reads any more.
+func (c *cache) drop(sequence int) {
+	c.spare = append(c.spare, c.table[sequence]...)
+	c.table[sequence] = nil
+}
+
+// bytes returns the size of so many pages of all layers.
+func (c *cache) bytes(pages int) int64 {
+	row := int64(c.geometry.KV) * int64(c.geometry.Pitch()) * int64(c.typ.Size())
+	return 2 * int64(len(c.layers)) * int64(pages) * pageRows * row
+}
+
 // grow moves what is cached into more memory, but where an attempt that failed has
 // done so.
 func (c *cache) grow(pages int) error {
 	width := c.geometry.KV * c.geometry.Pitch()
+	c.grown++
 	for i := range c.layers {
 		for _, m := range []*ops.Matrix{&c.layers[i].K, &c.layers[i].V} {
 			if m.Rows >= pages*pageRows {
@@ -73,7 +112,6 @@ func (c *cache) grow(pages int) error {
 		}
 	}
 	c.capacity = pages
-	c.grown++
 	return nil
 }
 
@@ -88,7 +126,7 @@ func (c *cache) free() error {
 		}
 		c.layers[i] = ops.Cache{}
 	}
-	c.capacity, c.pages, c.table = 0, 0, nil
+	c.table, c.spare, c.pages, c.capacity = nil, nil, 0, 0
 	return errors.Join(errs...)
 }
 

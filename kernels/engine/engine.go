@@ -23,6 +23,8 @@ type Options struct {
 	// Memory bounds the bytes that are taken on the device, caches included; 0: what is
 	// free there.
 	Memory int64
+	// Extent is what memory is taken for.
+	Extent Extent
 }
 
 // New returns an engine that computes the model of cfg on a device, with the weights
@@ -56,8 +58,10 @@ type engine struct {
 	decoder *decoder
 	batch   *batch // nil before Prefill and after Close
 	tap     generate.Tap
-	graph   *stepGraph // of the last shape of a step; nil: none yet
-	closed  bool
+
+	pieceRows int        // the most of a pass over prompts
+	graph     *stepGraph // of the last shape of a step; nil: none yet
+	closed    bool
 }
 
 // types are those that a contract gives values on the device.
@@ -92,7 +96,7 @@ func newEngine(src tensor.Source, cfg hf.Config, d device.Device, o Options) (*e
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{cfg: cfg, options: o, device: d, schedule: schedule, types: typesOf(o.Contract)}
+	e := &engine{cfg: cfg, options: o, device: d, schedule: schedule, types: typesOf(o.Contract), pieceRows: pieceRows}
 	if e.budget, err = newBudget(src, d.Info(), o); err != nil {
 		return nil, err
 	}

@@ -65,7 +65,7 @@ func (e *engine) launch(p *pass, c *condition, z ops.Matrix) (ops.Matrix, error)
 		return v, err
 	}
 	p.arena = e.scratch.whole
-	p.arena.chunk, p.arena.used, c.next = whole.chunk, whole.used, 0
+	p.arena.chunk, p.arena.used, p.arena.taken, c.next = whole.chunk, whole.used, whole.taken, 0
 	return v, e.record(p, c, z, shape)
 }
 

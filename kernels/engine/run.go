@@ -28,20 +28,47 @@ func (e *engine) encode(ctx context.Context, ids [][]int32) ([][]float32, error)
 		}
 		rows[i] = len(sample) / e.encoder.patch
 	}
-	e.encoder.cache.reset(len(ids))
-	spans := spansOf(make([]int, len(ids)), rows)
-	p := e.begin(ctx, generate.Site{Stage: generate.Encode}, e.encoder.cache, e.vaeBlock(), spans)
-	p.do(func() error { return e.encoder.rope.reach(e, furthest(spans)) })
-	out := e.encoder.forward(p, slices.Concat(ids...))
-	values := p.result(out)
-	if p.err != nil {
-		return nil, p.err
+	if err := e.encoder.cache.reset(len(ids), encoderPages(rows, e.piece())); err != nil {
+		return nil, err
 	}
-	latents := make([][]float32, len(ids))
-	for i, s := range spans {
-		latents[i] = slices.Clone(values[s.Row*out.Cols : (s.Row+s.Queries)*out.Cols])
+	latents, all := make([][]float32, len(ids)), slices.Concat(ids...)
+	for _, spans := range e.pieces(rows, e.vaeBlock()) {
+		n := rowsOf(spans) * e.encoder.patch
+		if err := e.encodePiece(ctx, spans, all[:n], latents); err != nil {
+			return nil, err
+		}
+		all = all[n:]
 	}
 	return latents, nil
+}
+
+// encodePiece appends the latents of some rows to those of their samples. Samples that
+// are complete give their pages back.
+func (e *engine) encodePiece(ctx context.Context, spans []ops.Span, ids []int32, latents [][]float32) error {
+	p := e.begin(ctx, generate.Site{Stage: generate.Encode}, e.encoder.cache, e.vaeBlock(), spans)
+	p.do(func() error { return e.encoder.rope.reach(e, furthest(spans)) })
+	out := e.encoder.forward(p, ids)
+	values := p.result(out)
+	if p.err != nil {
+		return p.err
+	}
+	for _, s := range spans {
+		latents[s.Sequence] = append(latents[s.Sequence], values[s.Row*out.Cols:(s.Row+s.Queries)*out.Cols]...)
+	}
+	for _, s := range spans[:len(spans)-1] {
+		e.encoder.cache.drop(s.Sequence)
+	}
+	return nil
+}
+
+// encoderPages bounds the pages that encoding samples of so many rows takes: those of a
+// piece and of the rows ahead of it, the last of every sample not full.
+func encoderPages(rows []int, piece int) int {
+	total := 0
+	for _, n := range rows {
+		total += pagesOf(n)
+	}
+	return min(total, pagesOf(piece)+len(rows)+pagesOf(slices.Max(append(rows, 0))))
 }
 
 // result reads the value that a pass ends with.
@@ -77,8 +104,9 @@ func (e *engine) prefill(ctx context.Context, prefix [][]float32) error {
 	if err != nil {
 		return err
 	}
-	e.dit.cache.reset(2 * len(prefix)) // the second half is for the unconditional branch
-	e.decoder.cache.reset(len(prefix))
+	if err := e.makeRoom(lengths); err != nil {
+		return err
+	}
 	if z := slices.Concat(prefix...); len(z) > 0 {
 		if err := e.fill(ctx, z, lengths); err != nil {
 			return err
@@ -88,23 +116,46 @@ func (e *engine) prefill(ctx context.Context, prefix [][]float32) error {
 	return nil
 }
 
-// fill writes clean prefixes z into the caches of both models.
-func (e *engine) fill(ctx context.Context, z []float32, lengths []int) error {
-	site, none := generate.Site{Stage: generate.Prefill}, make([]int, len(lengths))
-	if err := e.clean(ctx, site, z, none, lengths); err != nil {
+// makeRoom empties the caches and takes what a run of the batch needs.
+func (e *engine) makeRoom(prefix []int) error {
+	dit, decoder, block := 0, 0, e.cfg.DiT.BlockSize
+	for _, n := range prefix {
+		dit += pagesOf(n+e.options.Extent.newRows(e.Model())) + pagesOf(block)
+		decoder += pagesOf(n + e.options.Extent.newRows(e.Model()))
+	}
+	if err := e.dit.cache.reset(2*len(prefix), dit); err != nil { // the second half is for the unconditional branch
 		return err
 	}
-	spans := spansOf(none, lengths)
-	p := e.begin(ctx, site, e.decoder.cache, e.vaeBlock(), spans)
-	p.keep = true
-	p.do(func() error { return e.decoder.rope.reach(e, furthest(spans)) })
-	e.decoder.trunk(p, p.latents(z))
-	return p.finish()
+	return e.decoder.cache.reset(len(prefix), decoder)
+}
+
+// fill writes clean prefixes z into the caches of both models.
+func (e *engine) fill(ctx context.Context, z []float32, lengths []int) error {
+	site, rest := generate.Site{Stage: generate.Prefill}, z
+	for _, spans := range e.pieces(lengths, e.cfg.DiT.BlockSize) {
+		n := rowsOf(spans) * e.cfg.VAE.LatentDim
+		if err := e.clean(ctx, site, rest[:n], spans); err != nil {
+			return err
+		}
+		rest = rest[n:]
+	}
+	for _, spans := range e.pieces(lengths, e.vaeBlock()) {
+		n := rowsOf(spans) * e.cfg.VAE.LatentDim
+		p := e.begin(ctx, site, e.decoder.cache, e.vaeBlock(), spans)
+		p.keep = true
+		p.do(func() error { return e.decoder.rope.reach(e, furthest(spans)) })
+		e.decoder.trunk(p, p.latents(z[:n]))
+		if err := p.finish(); err != nil {
+			return err
+		}
+		z = z[n:]
+	}
+	return nil
 }
 
 // clean runs the prior over clean latents, at t = 0, to fill its cache.
-func (e *engine) clean(ctx context.Context, site generate.Site, z []float32, cached, queries []int) error {
-	p := e.begin(ctx, site, e.dit.cache, e.cfg.DiT.BlockSize, spansOf(cached, queries))
+func (e *engine) clean(ctx context.Context, site generate.Site, z []float32, spans []ops.Span) error {
+	p := e.begin(ctx, site, e.dit.cache, e.cfg.DiT.BlockSize, spans)
 	p.keep = true
 	e.dit.reach(p)
 	x := p.narrow(p.latents(z), e.dit.txtIn)
@@ -225,7 +276,7 @@ func (e *engine) commit(ctx context.Context, b generate.Pass) error {
 	if err != nil {
 		return err
 	}
-	if err := e.clean(ctx, generate.Site{Stage: generate.Commit, Block: b.Block}, b.Z, e.batch.dit, queries); err != nil {
+	if err := e.clean(ctx, generate.Site{Stage: generate.Commit, Block: b.Block}, b.Z, spansOf(e.batch.dit, queries)); err != nil {
 		return err
 	}
 	e.batch.dit = grown(e.batch.dit, queries)
