@@ -28,6 +28,9 @@ DEVICE_FN float round_to(float v, int type) {
   return v;
 }
 
+// Is v NaN or infinite?
+DEVICE_FN bool not_finite(float v) { return !(v - v == 0.f); }
+
 // The type of a result of operands of two types.
 DEVICE_FN int wider(int a, int b) { return a == b ? a : (int)kF32; }
 

@@ -25,19 +25,26 @@ DEVICE_FN float weakened(float v, bool seen, float penalty, int round) {
 }
 
 // The largest logit of every row, the lowest id of equals. seen: [samples, vocab], `each` rows a sample, null: none seen.
+// broken [rows], null: nobody asks: 1 where a logit was no finite number, else 0.
 //
 //   grid (rows), block 256
 extern "C" __global__ void __launch_bounds__(256) argmax_tokens(
-    int *ids, const void *logits, int type, int ld, int vocab, const unsigned char *seen, int each, float penalty, int round) {
+    int *ids, const void *logits, int type, int ld, int vocab, const unsigned char *seen, int each, float penalty, int round,
+    int *broken) {
   __shared__ Best scratch[32];
   const unsigned char *mine = seen ? seen + (size_t)(blockIdx.x / each) * vocab : nullptr;
   Best best = {-__builtin_huge_valf(), vocab};
+  int odd = 0;
   for (int i = threadIdx.x; i < vocab; i += blockDim.x) {
-    float v = weakened(load(logits, type, (size_t)blockIdx.x * ld + i), mine && mine[i], penalty, round);
-    best = Better{}(best, Best{v, i});
+    float v = load(logits, type, (size_t)blockIdx.x * ld + i);
+    odd |= not_finite(v);
+    best = Better{}(best, Best{weakened(v, mine && mine[i], penalty, round), i});
   }
   best = block_reduce(best, scratch, Better{});
-  if (threadIdx.x == 0) ids[blockIdx.x] = best.id;
+  odd = block_max(odd, (int *)scratch);
+  if (threadIdx.x) return;
+  ids[blockIdx.x] = best.id;
+  if (broken) broken[blockIdx.x] = odd;
 }
 KERNEL(argmax_tokens);
 

@@ -6,12 +6,14 @@
 //   v = guidance[sample] (cond - uncond) + uncond      z -= v width[*step]
 //
 // the rows of sample i are those from i * each on; the last product only is rounded, z is fp32. Rows with pinned[row] != 0
-// (null: none) are set to those of clean instead. v is written to `velocity` where that is not null.
+// (null: none) are set to those of clean instead. v is written to `velocity` where that is not null, and *broken becomes 1,
+// where that is not null, if an element of a branch is no finite number, be its row pinned or not.
 //
 //   grid (ceil(rows cols / 256)), block 256
 extern "C" __global__ void __launch_bounds__(256) guided_step(
     float *z, float *velocity, const void *cond, const void *uncond, int v_type, int ldv, const float *guidance,
-    const float *width, const int *step, int rows, int cols, int each, const int *pinned, const float *clean, int round) {
+    const float *width, const int *step, int rows, int cols, int each, const int *pinned, const float *clean, int round,
+    int *broken) {
   int i = blockIdx.x * blockDim.x + threadIdx.x;
   if (i >= rows * cols) return;
   int row = i / cols;
@@ -19,6 +21,7 @@ extern "C" __global__ void __launch_bounds__(256) guided_step(
   float c = load(cond, v_type, at), u = load(uncond, v_type, at);
   float v = round_to(round_to(guidance[row / each] * round_to(c - u, round), round) + u, round);
   if (velocity) velocity[i] = v;
+  if (broken && (not_finite(c) || not_finite(u))) atomicMax(broken, 1);
   z[i] = pinned && pinned[row] ? clean[i] : z[i] - round_to(v * width[*step], round);
 }
 KERNEL(guided_step);

@@ -46,6 +46,30 @@ func TestGuidedStep(t *testing.T) {
 	}
 }
 
+// TestBrokenVelocities: a number that is none is noticed in either branch, in pinned
+// rows too, and stays noticed.
+func TestBrokenVelocities(t *testing.T) {
+	nan, inf := float32(math.NaN()), float32(math.Inf(-1))
+	for _, c := range []struct {
+		cond, uncond []float32
+		want         int32
+	}{
+		{[]float32{1, 2}, []float32{3, math.MaxFloat32}, 0},
+		{[]float32{nan, 2}, []float32{3, 4}, 1},
+		{[]float32{1, 2}, []float32{3, inf}, 1},
+	} {
+		b := newBench(t, emulated.Options{})
+		s := Step{Guidance: b.vector([]float32{1}), Width: b.vector([]float32{1}), Index: b.ints([]int32{0}), Each: 2, Round: F32}
+		s.Pinned, s.Clean, s.Broken = b.ints([]int32{1, 0}), b.put0(F32, []float32{0, 0}, 2, 1), b.ints([]int32{0})
+		z, good := b.put0(F32, []float32{0, 0}, 2, 1), b.put0(F32, []float32{1, 1}, 2, 1)
+		b.must(b.o.GuidedStep(z, b.put0(F32, c.cond, 2, 1), b.put0(F32, c.uncond, 2, 1), s))
+		b.must(b.o.GuidedStep(z, good, good, s))
+		if got := devicetest.Get[int32](b, b.o.device, s.Broken.Buffer)[0]; got != c.want {
+			t.Errorf("%v and %v: broken %d, wanted %d", c.cond, c.uncond, got, c.want)
+		}
+	}
+}
+
 func TestPinAndLines(t *testing.T) {
 	pinned := []int32{0, 1, 1}
 	b := newBench(t, emulated.Options{})
@@ -92,6 +116,9 @@ func TestSampling(t *testing.T) {
 					t.Errorf("%+v, %v, row %d: token %v, the reference takes %d", s, c.contract, r, got[r], want[r])
 				}
 			}
+			if broken := got[len(want):]; s.Greedy() {
+				same(t, broken, []float32{1, 1, 0, 0})
+			}
 		}
 	}
 }
@@ -106,6 +133,7 @@ func mark(logits host) {
 	clear(logits.row(3))
 }
 
+// sample returns the tokens and, of greedy sampling, which rows had no finite numbers.
 func (b *bench) sample(logits host, seen [][]int32, s generate.Sampling, round Type, draws []float32, each int) []float32 {
 	marks := Vector{Buffer: devicetest.Alloc(b, b.o.device, int64(len(seen)*logits.cols)), Type: U8, N: len(seen) * logits.cols}
 	b.must(b.o.device.Zero(marks.Buffer, 0, marks.Buffer.Bytes))
@@ -115,15 +143,21 @@ func (b *bench) sample(logits host, seen [][]int32, s generate.Sampling, round T
 		b.must(b.o.MarkSeen(mine, b.ints(ids), logits.cols, len(ids)))
 	}
 	o := Sampling{Each: each, Seen: marks, Penalty: float32(s.RepetitionPenalty), Round: round, Temperature: float32(s.Temperature), TopK: s.TopK, TopP: float32(s.TopP)}
-	ids := Vector{Buffer: devicetest.Alloc(b, b.o.device, int64(4*logits.rows)), Type: I32, N: logits.rows}
+	ids, broken := Vector{Buffer: devicetest.Alloc(b, b.o.device, int64(4*logits.rows)), Type: I32, N: logits.rows}, Vector{}
 	if s.Greedy() {
-		b.must(b.o.Argmax(ids, b.put(logits), o))
+		broken = Vector{Buffer: devicetest.Alloc(b, b.o.device, int64(4*logits.rows)), Type: I32, N: logits.rows}
+		b.must(b.o.Argmax(ids, broken, b.put(logits), o))
 	} else {
 		b.must(b.o.Draw(ids, b.fresh(F32, logits.rows, logits.cols, logits.cols), b.put(logits), b.put0(F32, draws, logits.rows, logits.cols), o))
 	}
 	var all []float32
-	for _, id := range devicetest.Get[int32](b, b.o.device, ids.Buffer) {
-		all = append(all, float32(id))
+	for _, v := range []Vector{ids, broken} {
+		if v.none() {
+			continue
+		}
+		for _, id := range devicetest.Get[int32](b, b.o.device, v.Buffer) {
+			all = append(all, float32(id))
+		}
 	}
 	return all
 }

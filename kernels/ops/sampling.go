@@ -23,14 +23,16 @@ func (s Sampling) check(c *checker, ids Vector, logits Matrix) {
 
 // Argmax chooses the most probable token of every row of logits [rows, vocab], the
 // lowest id of equals, after NaN and infinities were replaced and seen ids weakened.
-func (o *Ops) Argmax(ids Vector, logits Matrix, s Sampling) error {
+// broken [rows] (I32; none: nobody asks) says where they were, 1, and where not, 0.
+func (o *Ops) Argmax(ids, broken Vector, logits Matrix, s Sampling) error {
 	c := &checker{op: "argmax"}
 	s.check(c, ids, logits)
+	c.optionalVector("broken", broken, I32, logits.Rows)
 	if c.err != nil || logits.Rows == 0 {
 		return c.err
 	}
 	return o.launch("argmax_tokens", device.Launch{Grid: device.D(logits.Rows), Block: device.D(threads)},
-		ids, logits, logits.Type, logits.Stride, logits.Cols, s.Seen, s.Each, s.Penalty, s.Round)
+		ids, logits, logits.Type, logits.Stride, logits.Cols, s.Seen, s.Each, s.Penalty, s.Round, broken)
 }
 
 // Draw chooses tokens at random: draws [rows, vocab] (F32, exponentially distributed)

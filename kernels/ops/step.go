@@ -13,6 +13,7 @@ type Step struct {
 	Clean    Matrix // F32, [rows, cols]: values of pinned rows
 	Round    Type   // of every result but z
 	Velocity Matrix // F32, [rows, cols]: receives the guided velocity; none: nobody asks
+	Broken   Vector // I32, [1]: becomes 1 if an element of a branch is NaN or infinite; none: nobody asks
 }
 
 // GuidedStep combines the branches, v = g·(cond − uncond) + uncond, and moves z [rows,
@@ -28,6 +29,7 @@ func (o *Ops) GuidedStep(z, cond, uncond Matrix, s Step) error {
 	c.vector("widths", s.Width, F32, 1)
 	c.vector("step", s.Index, I32, 1)
 	c.require(s.Round.float(), "rounding to %v", s.Round)
+	c.optionalVector("broken", s.Broken, I32, 1)
 	if !s.Velocity.none() {
 		c.matrix("velocity", s.Velocity, z.Rows, z.Cols)
 		c.require(s.Velocity.Type == F32 && s.Velocity.Stride == z.Cols, "the velocity is f32 without gaps")
@@ -36,7 +38,7 @@ func (o *Ops) GuidedStep(z, cond, uncond Matrix, s Step) error {
 		return c.err
 	}
 	return o.launch("guided_step", flat(z.Rows*z.Cols), z, s.Velocity, cond, uncond, cond.Type, cond.Stride,
-		s.Guidance, s.Width, s.Index, z.Rows, z.Cols, s.Each, s.Pinned, s.Clean, s.Round)
+		s.Guidance, s.Width, s.Index, z.Rows, z.Cols, s.Each, s.Pinned, s.Clean, s.Round, s.Broken)
 }
 
 // Pin gives the pinned rows of z their clean values.
