@@ -40,6 +40,9 @@ func New(d device.Device, workspace int64) (*Ops, error) {
 // Device returns the device.
 func (o *Ops) Device() device.Device { return o.device }
 
+// Bytes returns the size of the workspace.
+func (o *Ops) Bytes() int64 { return o.part.Bytes + o.done.Bytes }
+
 // Close gives the workspace back.
 func (o *Ops) Close() error {
 	err := o.device.Free(o.part)

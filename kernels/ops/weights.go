@@ -32,17 +32,14 @@ type Tiled struct {
 
 // Tile lays out the weights of a layer.
 func Tile(w Weights) (*Tiled, error) {
-	if err := w.check(); err != nil {
+	if err := w.checkData(); err != nil {
 		return nil, err
 	}
-	order := layout.Plain(w.Out)
-	out := w.Out
-	if w.Pairs {
-		order, _ = layout.Pairs(w.Out) // checked above
-		out /= 2
+	order, err := w.order()
+	if err != nil {
+		return nil, err
 	}
-	t := &Tiled{layer: Linear{In: w.In, Out: out, typ: w.Type, pairs: w.Pairs}}
-	t.layer.panels, t.layer.tiles = order.Panels(), layout.Tiles(w.In)
+	t := &Tiled{layer: w.layer(order)}
 	if w.Bias != nil {
 		bias, err := order.Vector(w.Bias)
 		if err != nil {
@@ -53,24 +50,58 @@ func Tile(w Weights) (*Tiled, error) {
 	return t, t.arrange(w, order)
 }
 
-// arrange fills in the weights and scales.
-func (t *Tiled) arrange(w Weights, order layout.Order) (err error) {
+// order returns that of the rows on the device.
+func (w Weights) order() (layout.Order, error) {
+	if err := w.check(); err != nil || !w.Pairs {
+		return layout.Plain(w.Out), err
+	}
+	return layout.Pairs(w.Out)
+}
+
+// layer returns the layer that the weights are of, without them.
+func (w Weights) layer(order layout.Order) Linear {
+	l := Linear{In: w.In, Out: w.Out, typ: w.Type, pairs: w.Pairs, kind: tiled16, panels: order.Panels(), tiles: layout.Tiles(w.In)}
+	if w.Pairs {
+		l.Out /= 2
+	}
 	switch {
 	case w.straight():
-		t.layer.kind, t.Data = straight, w.Data
+		l.kind = straight
 	case w.Type == I8:
-		t.layer.kind, t.layer.group = tiled8, w.Group/layout.TileColumns
-		t.layer.scale.Type = w.ScaleType
+		l.kind, l.group, l.scale.Type = tiled8, w.Group/layout.TileColumns, w.ScaleType
+	}
+	return l
+}
+
+// arrange fills in the weights and scales.
+func (t *Tiled) arrange(w Weights, order layout.Order) (err error) {
+	switch t.layer.kind {
+	case straight:
+		t.Data = w.Data
+	case tiled8:
 		t.Data = make([]byte, order.Bytes(w.In, 1))
 		if err = order.Tile8(t.Data, w.Data, w.In); err == nil {
 			t.Scales, err = order.Scales(w.Scales, w.groups(), w.ScaleType.Size())
 		}
 	default:
-		t.layer.kind = tiled16
 		t.Data = make([]byte, order.Bytes(w.In, 2))
 		err = order.Tile16(t.Data, w.Data, w.In)
 	}
 	return err
+}
+
+// sizes returns the bytes of the weights, scales and biases on the device.
+func (w Weights) sizes(order layout.Order) (parts [3]int) {
+	switch parts[0] = order.Bytes(w.In, w.Type.Size()); {
+	case w.straight():
+		parts[0] = w.Out * w.In * w.Type.Size()
+	case w.Type == I8:
+		parts[1] = len(order) * w.groups() * w.ScaleType.Size()
+	}
+	if w.Bias != nil {
+		parts[2] = 4 * len(order)
+	}
+	return parts
 }
 
 func (w Weights) straight() bool { return w.Straight || w.Type == F32 }
@@ -83,20 +114,32 @@ func (w Weights) groups() int {
 	return ceil(w.In, w.Group)
 }
 
+// check checks everything but the weights themselves.
 func (w Weights) check() error {
 	switch {
 	case w.Out <= 0 || w.In <= 0:
 		return fmt.Errorf("weights [%d, %d]", w.Out, w.In)
 	case !w.Type.float() && w.Type != I8:
 		return fmt.Errorf("weights of type %v; kernels take f32, bf16, f16 and i8", w.Type)
-	case len(w.Data) != w.Out*w.In*w.Type.Size():
-		return fmt.Errorf("%d bytes of weights [%d, %d] of type %v", len(w.Data), w.Out, w.In, w.Type)
 	case w.Bias != nil && len(w.Bias) != w.Out:
 		return fmt.Errorf("%d biases for %d outputs", len(w.Bias), w.Out)
 	case w.Pairs && (w.Out%2 != 0 || w.straight()):
 		return fmt.Errorf("weights [%d, %d] of type %v as pairs; these are tiled, with an even number of rows", w.Out, w.In, w.Type)
 	case w.Type == I8:
 		return w.checkScales()
+	}
+	return nil
+}
+
+func (w Weights) checkData() error {
+	if err := w.check(); err != nil {
+		return err
+	}
+	if len(w.Data) != w.Out*w.In*w.Type.Size() {
+		return fmt.Errorf("%d bytes of weights [%d, %d] of type %v", len(w.Data), w.Out, w.In, w.Type)
+	}
+	if w.Type == I8 && len(w.Scales) != w.Out*w.groups()*w.ScaleType.Size() {
+		return fmt.Errorf("%d bytes of scales for [%d, %d] groups of type %v", len(w.Scales), w.Out, w.groups(), w.ScaleType)
 	}
 	return nil
 }
@@ -109,8 +152,6 @@ func (w Weights) checkScales() error {
 		return fmt.Errorf("scales of type %v; kernels take f32 and f16", w.ScaleType)
 	case w.Group < 0 || w.Group%layout.TileColumns != 0:
 		return fmt.Errorf("groups of %d columns; kernels take multiples of %d, or 0 for the whole row", w.Group, layout.TileColumns)
-	case len(w.Scales) != w.Out*w.groups()*w.ScaleType.Size():
-		return fmt.Errorf("%d bytes of scales for [%d, %d] groups of type %v", len(w.Scales), w.Out, w.groups(), w.ScaleType)
 	}
 	return nil
 }
@@ -129,22 +170,46 @@ func (t *Tiled) At(data, scales, bias Vector) *Linear {
 
 // Put uploads a layer into a buffer of its own.
 func (o *Ops) Put(t *Tiled) (*Linear, device.Buffer, error) {
-	b, err := o.device.Alloc(align(len(t.Data)) + align(len(t.Scales)) + align(len(t.Bias)))
+	parts := [3][]byte{t.Data, t.Scales, t.Bias}
+	l, b, err := o.room(t, [3]int{len(t.Data), len(t.Scales), len(t.Bias)})
+	at := int64(0)
+	for _, part := range parts {
+		if err == nil && len(part) > 0 {
+			err = o.device.Upload(b, at, part)
+		}
+		at += align(len(part))
+	}
 	if err != nil {
-		return nil, b, err
+		if b.Bytes > 0 {
+			o.device.Free(b)
+		}
+		return nil, device.Buffer{}, err
+	}
+	return l, b, nil
+}
+
+// Room returns a layer in a buffer of its own, as Put does, with nothing in it. The
+// weights and scales of w are not looked at.
+func (o *Ops) Room(w Weights) (*Linear, device.Buffer, error) {
+	order, err := w.order()
+	if err != nil {
+		return nil, device.Buffer{}, err
+	}
+	return o.room(&Tiled{layer: w.layer(order)}, w.sizes(order))
+}
+
+func (o *Ops) room(t *Tiled, sizes [3]int) (*Linear, device.Buffer, error) {
+	b, err := o.device.Alloc(align(sizes[0]) + align(sizes[1]) + align(sizes[2]))
+	if err != nil {
+		return nil, device.Buffer{}, err
 	}
 	var places [3]Vector
 	at := int64(0)
-	for i, part := range [][]byte{t.Data, t.Scales, t.Bias} {
-		if len(part) == 0 {
-			continue
+	for i, size := range sizes {
+		if size > 0 {
+			places[i] = Vector{Buffer: b, Offset: at, Type: F32, N: size / 4}
 		}
-		places[i] = Vector{Buffer: b, Offset: at, Type: F32, N: len(part) / 4}
-		if err := o.device.Upload(b, at, part); err != nil {
-			o.device.Free(b)
-			return nil, device.Buffer{}, err
-		}
-		at += align(len(part))
+		at += align(size)
 	}
 	return t.At(places[0], places[1], places[2]), b, nil
 }
