@@ -57,12 +57,33 @@ func TestCUDARefuses(t *testing.T) {
 	for flags, want := range map[string]string{
 		"--devices 99":        "there is no device 99",
 		"--devices 0,0":       "device 0 is named twice",
-		"--device-memory 2MB": "the weights take",
+		"--device-memory 2MB": "cache of the prior",
 	} {
 		code, stdout, stderr := runCola(t, "", append([]string{"generate", "tiny", "One day", "--engine", "cuda"}, strings.Fields(flags)...)...)
 		if code != command.Usage || stdout != "" || !strings.Contains(stderr, want) || strings.Count(stderr, "\n") != 1 {
 			t.Errorf("%s: exit code %d, %s", flags, code, stderr)
 		}
+	}
+}
+
+// TestCUDAAutoRefused: a model that a device refuses goes to the reference, with one
+// line that says why.
+func TestCUDAAutoRefused(t *testing.T) {
+	gpu(t)
+	prompts := tinyFile(t, "prompts.jsonl")
+	_, want, _ := runCola(t, prompts, briefly...)
+	refused := func(flags ...string) {
+		t.Helper()
+		code, stdout, stderr := runCola(t, prompts, append(append(briefly, "--engine", "auto"), flags...)...)
+		if code != command.Good || stdout != want || !strings.HasPrefix(stderr, "cola: engine reference (cuda on ") ||
+			!strings.Contains(stderr, "out of device memory") || strings.Count(stderr, "\n") != 1 {
+			t.Errorf("%v: exit code %d, %s\n%s", flags, code, stderr, stdout)
+		}
+	}
+	refused("--device-memory", "2MB")
+	if os.Getenv("FAKECUDA") != "" {
+		t.Setenv("FAKECUDA_MEMORY", "3000000")
+		refused()
 	}
 }
 

@@ -45,7 +45,7 @@ func TestSharedBatch(t *testing.T) {
 func TestDeviceMemory(t *testing.T) {
 	emulated(t)
 	code, stdout, stderr := runCola(t, tinyFile(t, "prompts.jsonl"), append(briefly, "--engine", "emulated", "--device-memory", "2MB")...)
-	if code != command.Usage || stdout != "" || !strings.Contains(stderr, "the weights take") || !strings.Contains(stderr, "--device-memory") {
+	if code != command.Usage || stdout != "" || !strings.Contains(stderr, "cache of the prior") || !strings.Contains(stderr, "--device-memory") {
 		t.Errorf("exit code %d, %s, %s", code, stdout, stderr)
 	}
 }

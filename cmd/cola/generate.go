@@ -127,16 +127,22 @@ func (r *request) run(ctx context.Context, s command.Streams, args []string) err
 	if err != nil {
 		return err
 	}
-	if choice.Reason != "" {
-		fmt.Fprintf(s.Err, "cola: engine %s (%s)\n", choice, choice.Reason)
-	}
-	m, err := openModel(ctx, r, choice)
+	m, err := openModel(ctx, r)
 	if err != nil {
 		return err
 	}
 	defer m.Close()
 	if err := r.ids.resolve(m.tokenizer, &r.options); err != nil {
 		return err
+	}
+	if choice.Name != model.DefaultEngine {
+		choice.Extent = r.extent(m, job, prompts)
+	}
+	if err := m.build(&choice); err != nil {
+		return err
+	}
+	if choice.Reason != "" {
+		fmt.Fprintf(s.Err, "cola: engine %s (%s)\n", choice, choice.Reason)
 	}
 	generator := torch.New(uint64(r.seed))
 	if !r.seeded {

@@ -48,6 +48,18 @@ func (a *arena) bytes(n int64) (b device.Buffer, offset int64, err error) {
 	return b, 0, nil
 }
 
+// reserve takes memory for so many bytes between two resets, if there is none.
+func (a *arena) reserve(n int64) error {
+	if n == 0 || len(a.chunks) > 0 {
+		return nil
+	}
+	b, err := a.device.Alloc(n)
+	if err == nil {
+		a.chunks = append(a.chunks, b)
+	}
+	return err
+}
+
 // free gives the memory back to the device.
 func (a *arena) free() error {
 	var errs []error
@@ -74,8 +86,15 @@ func newScratch(d device.Device) *scratch {
 // grown returns how often memory was added.
 func (s *scratch) grown() int { return s.whole.grown + s.layers[0].grown + s.layers[1].grown }
 
-// most returns the bytes that passes have taken at most.
-func (s *scratch) most() int64 { return s.whole.most + s.layers[0].most + s.layers[1].most }
+// bytes returns the size of the memory.
+func (s *scratch) bytes() (n int64) {
+	for _, a := range []*arena{s.whole, s.layers[0], s.layers[1]} {
+		for _, c := range a.chunks {
+			n += c.Bytes
+		}
+	}
+	return n
+}
 
 func (s *scratch) free() error {
 	return errors.Join(s.whole.free(), s.layers[0].free(), s.layers[1].free())

@@ -83,10 +83,12 @@ func (c *cache) drop(sequence int) {
 	c.table[sequence] = nil
 }
 
-// bytes returns the size of so many pages of all layers.
-func (c *cache) bytes(pages int) int64 {
-	row := int64(c.geometry.KV) * int64(c.geometry.Pitch()) * int64(c.typ.Size())
-	return 2 * int64(len(c.layers)) * int64(pages) * pageRows * row
+// bytes returns the size of all layers.
+func (c *cache) bytes() (n int64) {
+	for _, l := range c.layers {
+		n += l.K.Buffer.Bytes + l.V.Buffer.Bytes
+	}
+	return n
 }
 
 // grow moves what is cached into more memory, but where an attempt that failed has

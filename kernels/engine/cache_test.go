@@ -25,7 +25,7 @@ func TestCacheRoom(t *testing.T) {
 			t.Fatal(pages, " pages: ", err)
 		}
 	}
-	if c.capacity != 6 || c.bytes(6) != d.Info().Memory-d.Info().Free {
+	if c.capacity != 6 || c.bytes() != d.Info().Memory-d.Info().Free {
 		t.Errorf("room for %d pages, %d bytes taken", c.capacity, d.Info().Memory-d.Info().Free)
 	}
 	grown := c.grown

@@ -23,7 +23,7 @@ type Options struct {
 	// Memory bounds the bytes that are taken on the device, caches included; 0: what is
 	// free there.
 	Memory int64
-	// Extent is what memory is taken for.
+	// Extent is the largest run that memory is planned and taken for.
 	Extent Extent
 }
 
@@ -48,7 +48,7 @@ type engine struct {
 	ops      *ops.Ops
 	schedule *hf.Schedule // the only one that can be computed; nil: any
 	types    types
-	budget   *budget
+	plan     Plan
 	weights  []device.Buffer
 	scratch  *scratch
 	ropes    []*rotary
@@ -60,6 +60,7 @@ type engine struct {
 	tap     generate.Tap
 
 	pieceRows int        // the most of a pass over prompts
+	rehearsal bool       // there are neither weights nor values
 	graph     *stepGraph // of the last shape of a step; nil: none yet
 	closed    bool
 }
@@ -85,25 +86,46 @@ type batch struct {
 	dit, decoder []int
 }
 
-// workspaceBytes are for the partial sums of linear layers.
-const workspaceBytes = 64 << 20
+// sumsWithin returns the bytes for partial sums of linear layers: less where there is
+// little memory.
+func sumsWithin(limit int64) int64 {
+	const most = 64 << 20
+	if limit > 0 {
+		return max(1<<20, min(most, limit/16))
+	}
+	return most
+}
 
 func newEngine(src tensor.Source, cfg hf.Config, d device.Device, o Options) (*engine, error) {
-	if err := supported(cfg); err != nil {
+	plan, err := PlanFor(src, cfg, d.Info(), o)
+	if err == nil {
+		err = plan.Check(d.Info(), o)
+	}
+	if err != nil {
 		return nil, err
 	}
+	o.Extent = plan.Extent
+	e, err := build(src, cfg, d, o, plan.room.sums, false)
+	if err != nil {
+		return nil, err
+	}
+	e.plan = plan
+	return e, e.makeRoom(plan.room)
+}
+
+// build makes the engine; without its weights if it is for a rehearsal.
+func build(src tensor.Source, cfg hf.Config, d device.Device, o Options, sums int64, rehearsal bool) (*engine, error) {
 	schedule, err := generate.FindSchedule(src, o.Contract)
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{cfg: cfg, options: o, device: d, schedule: schedule, types: typesOf(o.Contract), pieceRows: pieceRows}
-	if e.budget, err = newBudget(src, d.Info(), o); err != nil {
+	e := &engine{
+		cfg: cfg, options: o, device: d, schedule: schedule, types: typesOf(o.Contract), pieceRows: pieceRows,
+		scratch: newScratch(d), rehearsal: rehearsal,
+	}
+	if e.ops, err = ops.New(d, sums); err != nil {
 		return nil, err
 	}
-	if e.ops, err = ops.New(d, e.budget.workspace()); err != nil {
-		return nil, err
-	}
-	e.scratch = newScratch(d)
 	l := &loader{src: src, engine: e}
 	e.dit = newDiT(l, cfg.DiT)
 	e.encoder, e.decoder = newVAE(l, cfg.VAE)
@@ -116,6 +138,10 @@ func newEngine(src tensor.Source, cfg hf.Config, d device.Device, o Options) (*e
 	return e, nil
 }
 
+// ErrUnsupported is wrapped by the errors about a model that the kernels don't compute,
+// and the reference does.
+var ErrUnsupported = errors.New("not supported by the kernels")
+
 // widestHead is the largest head that the attention kernels take.
 const widestHead = 256
 
@@ -123,7 +149,7 @@ const widestHead = 256
 func supported(cfg hf.Config) error {
 	for name, width := range map[string]int{"head_dim of the DiT": cfg.DiT.HeadDim, "dim/num_heads of the VAE": cfg.VAE.HeadDim()} {
 		if width > widestHead {
-			return fmt.Errorf("%s is %d; the kernels take heads of at most %d channels: use the reference engine", name, width, widestHead)
+			return fmt.Errorf("%s is %d; the kernels take heads of at most %d channels: %w; use the reference engine", name, width, widestHead, ErrUnsupported)
 		}
 	}
 	return nil

@@ -52,10 +52,10 @@ func model(t *testing.T) (*cola.File, hf.Config) {
 }
 
 // opened returns an engine of the embedded model on an emulated device.
-func opened(t *testing.T, o Options, memory int64) (generate.Engine, error) {
+func opened(t *testing.T, o Options) (generate.Engine, error) {
 	t.Helper()
 	file, cfg := model(t)
-	d, err := emulated.Open(emulated.Options{Memory: memory})
+	d, err := emulated.Open(emulated.Options{})
 	if errors.Is(err, device.ErrUnavailable) {
 		t.Skip("not run: ", err)
 	}
@@ -67,7 +67,7 @@ func opened(t *testing.T, o Options, memory int64) (generate.Engine, error) {
 
 func open(t *testing.T, o Options) generate.Engine {
 	t.Helper()
-	e, err := opened(t, o, 0)
+	e, err := opened(t, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,17 +176,6 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// TestMemory: a model that does not fit is refused before it is uploaded, by the
-// device's memory and by a bound.
-func TestMemory(t *testing.T) {
-	for name, c := range map[string]struct{ device, bound int64 }{"device": {2 << 20, 0}, "bound": {0, 2 << 20}} {
-		_, err := opened(t, Options{Memory: c.bound}, c.device)
-		if !errors.Is(err, device.ErrMemory) || !strings.Contains(err.Error(), "the weights take") {
-			t.Errorf("%s: error %v", name, err)
-		}
-	}
-}
-
 func TestCancelled(t *testing.T) {
 	e := open(t, Options{})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -207,7 +196,7 @@ func TestMisuse(t *testing.T) {
 	if err := e.Prefill(t.Context(), [][]float32{make([]float32, 3)}); err == nil || !strings.Contains(err.Error(), "multiple of a block") {
 		t.Errorf("error %v", err)
 	}
-	_, err := opened(t, Options{Activations: generate.Int8Activations}, 0)
+	_, err := opened(t, Options{Activations: generate.Int8Activations})
 	if err == nil || !strings.Contains(err.Error(), "int8 weights") {
 		t.Errorf("error %v", err)
 	}

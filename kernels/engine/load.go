@@ -19,7 +19,8 @@ import (
 type loader struct {
 	src    tensor.Source
 	engine *engine
-	coded  int // layers that take products of codes
+	coded  int                    // layers that take products of codes
+	descs  map[string]tensor.Desc // of src, for rehearsals
 	err    error
 }
 
@@ -32,7 +33,7 @@ func (l *loader) linear(m hf.Module, out, in int, bias bool) *linear {
 // values and gates of a SwiGLU layer.
 func (l *loader) product(m hf.Module, out, in int, bias, pairs bool, stored ...int) *linear {
 	layer := &linear{}
-	view, ok := l.read(m.Weight(), stored...)
+	view, ok := l.large(m.Weight(), stored...)
 	if !ok {
 		return layer
 	}
@@ -61,7 +62,7 @@ func (l *loader) fill(w *ops.Weights, view tensor.View) (codes bool) {
 	}
 	w.Type = l.engine.types.act
 	typ := floatTypes[w.Type]
-	if view.Type == typ {
+	if view.Type == typ || l.engine.rehearsal {
 		w.Data = view.Data
 		return false
 	}
@@ -98,17 +99,26 @@ func (l *loader) put(layer *linear, name string, w ops.Weights) {
 	if l.err != nil {
 		return
 	}
-	tiled, err := ops.Tile(w)
+	var b device.Buffer
+	var err error
+	if l.engine.rehearsal {
+		layer.Linear, b, err = l.engine.ops.Room(w)
+	} else {
+		layer.Linear, b, err = l.tile(w)
+	}
 	if err != nil {
 		l.err = fmt.Errorf("tensor %q: %w", name, err)
 		return
 	}
-	var b device.Buffer
-	if layer.Linear, b, err = l.engine.ops.Put(tiled); err != nil {
-		l.err = fmt.Errorf("tensor %q: %w", name, err)
-		return
-	}
 	l.engine.weights = append(l.engine.weights, b)
+}
+
+func (l *loader) tile(w ops.Weights) (*ops.Linear, device.Buffer, error) {
+	tiled, err := ops.Tile(w)
+	if err != nil {
+		return nil, device.Buffer{}, err
+	}
+	return l.engine.ops.Put(tiled)
 }
 
 // bias reads an operand of a product: the released contract rounds it.
@@ -161,23 +171,45 @@ func (l *loader) upload(raw []byte) device.Buffer {
 	if l.err != nil || len(raw) == 0 {
 		return device.Buffer{}
 	}
-	b, err := l.engine.device.Alloc(int64(len(raw)))
-	if err == nil {
-		l.engine.weights = append(l.engine.weights, b)
-		err = l.engine.device.Upload(b, 0, raw)
+	b := l.room(int64(len(raw)))
+	if l.err == nil {
+		l.err = l.engine.device.Upload(b, 0, raw)
 	}
-	l.err = err
 	return b
+}
+
+// room takes bytes that are kept with the weights.
+func (l *loader) room(bytes int64) device.Buffer {
+	b, err := l.engine.device.Alloc(bytes)
+	if l.err = err; err == nil {
+		l.engine.weights = append(l.engine.weights, b)
+	}
+	return b
+}
+
+// embeddingType returns the type that a token embedding has on the device: the stored
+// one, or float32 for what kernels don't look up.
+func embeddingType(stored dtype.Type) ops.Type {
+	for t, known := range floatTypes {
+		if known == stored {
+			return t
+		}
+	}
+	return ops.F32
 }
 
 // embedding loads the token embedding [rows, d] as it is stored; codes become
 // float32 numbers.
 func (l *loader) embedding(m hf.Module, rows, d int) ops.Matrix {
-	view, ok := l.read(m.Weight(), rows, d)
+	view, ok := l.large(m.Weight(), rows, d)
 	if !ok {
 		return ops.Matrix{}
 	}
-	if t := embeddingType(view.Type); floatTypes[t] == view.Type {
+	t := embeddingType(view.Type)
+	if l.engine.rehearsal {
+		return ops.MatrixOf(l.room(int64(rows)*int64(d)*int64(t.Size())), t, rows, d)
+	}
+	if floatTypes[t] == view.Type {
 		return ops.MatrixOf(l.upload(view.Data), t, rows, d)
 	}
 	values, err := view.Float32s()
@@ -205,6 +237,22 @@ func (l *loader) frequencies(name string, computed []float32) []float32 {
 	stored, err := view.Float32s()
 	l.err = err
 	return stored
+}
+
+// large is read, but for a rehearsal, which has no use for the values of matrices.
+func (l *loader) large(name string, shape ...int) (tensor.View, bool) {
+	if l.err != nil || !l.engine.rehearsal {
+		return l.read(name, shape...)
+	}
+	if l.descs == nil {
+		l.descs = map[string]tensor.Desc{}
+		for _, d := range l.src.Descs() {
+			l.descs[d.Name] = d
+		}
+	}
+	d, err := tensor.FindShaped(l.descs, name, shape)
+	l.err = err
+	return tensor.View{Desc: d}, err == nil
 }
 
 // read returns a tensor of exactly the given shape.

@@ -95,7 +95,7 @@ func prefilled(t *testing.T, c generate.Contract, rows int) (out [][]float32, sc
 	for i := range pass.Z {
 		pass.Z[i] = float32(i%13)/6 - 1
 	}
-	scratch = e.scratch.most()
+	scratch = e.scratch.whole.most + e.scratch.layers[0].most + e.scratch.layers[1].most
 	cond, uncond, err := e.Velocity(t.Context(), pass)
 	if err != nil {
 		t.Fatal(err)

@@ -104,7 +104,7 @@ func (e *engine) prefill(ctx context.Context, prefix [][]float32) error {
 	if err != nil {
 		return err
 	}
-	if err := e.makeRoom(lengths); err != nil {
+	if err := e.emptyCaches(lengths); err != nil {
 		return err
 	}
 	if z := slices.Concat(prefix...); len(z) > 0 {
@@ -116,8 +116,8 @@ func (e *engine) prefill(ctx context.Context, prefix [][]float32) error {
 	return nil
 }
 
-// makeRoom empties the caches and takes what a run of the batch needs.
-func (e *engine) makeRoom(prefix []int) error {
+// emptyCaches empties the caches and takes what a run of the batch needs.
+func (e *engine) emptyCaches(prefix []int) error {
 	dit, decoder, block := 0, 0, e.cfg.DiT.BlockSize
 	for _, n := range prefix {
 		dit += pagesOf(n+e.options.Extent.newRows(e.Model())) + pagesOf(block)

@@ -14,6 +14,7 @@ import (
 	"colakit/formats/hf"
 	"colakit/formats/tensor"
 	"colakit/kernels/device"
+	"colakit/kernels/engine"
 	"colakit/kernels/meter"
 	"colakit/reference/generate"
 )
@@ -79,6 +80,8 @@ type Figures struct {
 	CopyRate   float64 `json:"copy_bandwidth,omitempty"` // of the device, bytes read and bytes written
 	Memory     int64   `json:"device_memory,omitempty"`  // allocated in the end
 	MostMemory int64   `json:"device_memory_most,omitempty"`
+
+	Plans []engine.Plan `json:"device_memory_plans,omitempty"` // of each device, made before anything was loaded
 
 	Kernels []meter.Kernel `json:"kernels,omitempty"` // of encoding, prefill and one block, each timed by itself
 }
@@ -157,12 +160,17 @@ func (m *measurement) run(ctx context.Context) (f Figures, err error) {
 		return metered
 	}
 	m.progress(f.Engine+" load", 0, 1)
+	m.choice.Extent = engine.Extent{Batch: m.Batch, PromptTokens: m.PromptTokens, NewTokens: m.Blocks * m.subject.Config.DiT.BlockSize * m.subject.Config.VAE.PatchSize}
+	m.choice.Planned = func(p engine.Plan) { f.Plans = append(f.Plans, p) }
 	start := time.Now()
 	m.engine, err = m.choice.Build(m.subject.Weights, m.subject.Config, m.Contract, m.Activations)
 	if err != nil {
 		return f, err
 	}
 	defer func() { err = errors.Join(err, m.engine.Close()) }()
+	if f.Engine, f.Device = m.choice.Name, m.choice.Device; f.Engine == model.DefaultEngine {
+		m.meters, f.Plans = nil, nil
+	}
 	f.Load = time.Since(start).Seconds()
 	if err := m.timed(ctx, &f); err != nil {
 		return f, err

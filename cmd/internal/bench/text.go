@@ -67,6 +67,7 @@ var rows = []row{
 	{"device copies at", func(f Figures) string { return rate(f.CopyRate) }},
 	{"share of that", func(f Figures) string { return share(f.StepRate, f.CopyRate) }},
 	{"device memory", func(f Figures) string { return memory(f) }},
+	{"planned", func(f Figures) string { return planned(f) }},
 }
 
 func writeFigures(w io.Writer, ran []Figures) {
@@ -154,4 +155,16 @@ func memory(f Figures) string {
 		return ""
 	}
 	return fmt.Sprintf("%s, at most %s", units.Bytes(f.Memory), units.Bytes(f.MostMemory))
+}
+
+// planned is the memory that was planned for all devices.
+func planned(f Figures) string {
+	total := int64(0)
+	for _, p := range f.Plans {
+		total += p.Total
+	}
+	if total == 0 {
+		return ""
+	}
+	return units.Bytes(total)
 }

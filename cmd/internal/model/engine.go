@@ -65,9 +65,14 @@ type Choice struct {
 	Reason string // why AutoEngine is this one; empty if it was named
 	// Wrap, if set, goes between an engine and each of its devices.
 	Wrap func(device.Device) device.Device
+	// Extent is the largest run that is planned, of all devices together.
+	Extent engine.Extent
+	// Planned, if set, is told what is planned for each device.
+	Planned func(engine.Plan)
 
-	indexes []int
-	memory  int64
+	indexes   []int
+	memory    int64
+	automatic bool // AutoEngine was asked for
 }
 
 // For returns the flags for another engine. Devices and their memory are left out for
@@ -113,7 +118,7 @@ func (f EngineFlags) Choose() (Choice, error) {
 
 // auto takes cuda if all its devices are usable.
 func (c *Choice) auto() {
-	c.Name = kernels.CUDA
+	c.Name, c.automatic = kernels.CUDA, true
 	if err := c.check(); err != nil {
 		c.Name, c.Reason = DefaultEngine, "no CUDA: "+err.Error()
 		return
@@ -152,14 +157,31 @@ func (c *Choice) find(all []kernels.Listing, index int) (kernels.Listing, error)
 	return kernels.Listing{}, device.Unavailablef("there is no device %d: the machine has %d", index, len(all))
 }
 
-// Build makes the engine: it loads the model onto every device. It is a Builder.
-func (c Choice) Build(src tensor.Source, cfg hf.Config, contract generate.Contract, a generate.Activations) (generate.Engine, error) {
-	if c.Name == DefaultEngine {
-		return reference.New(src, cfg, reference.Options{Contract: contract, Activations: a})
+// Build makes the engine: it loads the model onto every device. It is a Builder. Where
+// AutoEngine chose devices that refuse the model, the choice becomes the reference, and
+// its reason says why.
+func (c *Choice) Build(src tensor.Source, cfg hf.Config, contract generate.Contract, a generate.Activations) (generate.Engine, error) {
+	if c.Name != DefaultEngine {
+		e, err := c.onDevices(src, cfg, engine.Options{Contract: contract, Activations: a, Memory: c.memory, Extent: c.Extent.Share(len(c.indexes))})
+		if err == nil || !c.automatic || !refused(err) {
+			return e, err
+		}
+		c.Reason = fmt.Sprintf("%s is not taken: %v", *c, err)
+		c.Name, c.Device = DefaultEngine, ""
 	}
+	return reference.New(src, cfg, reference.Options{Contract: contract, Activations: a})
+}
+
+// refused reports whether an error is about what a device or the kernels lack, not about
+// the model or the request.
+func refused(err error) bool {
+	return errors.Is(err, device.ErrMemory) || errors.Is(err, device.ErrUnavailable) || errors.Is(err, engine.ErrUnsupported)
+}
+
+func (c *Choice) onDevices(src tensor.Source, cfg hf.Config, o engine.Options) (generate.Engine, error) {
 	var engines []generate.Engine
 	for _, index := range c.indexes {
-		e, err := c.onDevice(index, src, cfg, engine.Options{Contract: contract, Activations: a, Memory: c.memory})
+		e, err := c.onDevice(index, src, cfg, o)
 		if err != nil {
 			for _, open := range engines {
 				err = errors.Join(err, open.Close())
@@ -171,7 +193,7 @@ func (c Choice) Build(src tensor.Source, cfg hf.Config, contract generate.Contra
 	return generate.Shard(engines), nil
 }
 
-func (c Choice) onDevice(index int, src tensor.Source, cfg hf.Config, o engine.Options) (generate.Engine, error) {
+func (c *Choice) onDevice(index int, src tensor.Source, cfg hf.Config, o engine.Options) (generate.Engine, error) {
 	d, err := kernels.Open(c.Name, index, c.memory)
 	if err != nil {
 		return nil, err
@@ -179,7 +201,11 @@ func (c Choice) onDevice(index int, src tensor.Source, cfg hf.Config, o engine.O
 	if c.Wrap != nil {
 		d = c.Wrap(d)
 	}
-	return engine.New(src, cfg, d, o)
+	e, err := engine.New(src, cfg, d, o)
+	if plan, ok := engine.PlanOf(e); ok && c.Planned != nil {
+		c.Planned(plan)
+	}
+	return e, err
 }
 
 // id describes the engine for reports.

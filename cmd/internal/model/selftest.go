@@ -16,7 +16,10 @@ import (
 // with every setting, another engine with those it has.
 func SelfTest(choice Choice) selftest.Builder {
 	if choice.Name != DefaultEngine {
-		return plainly(choice.Build)
+		return plainly(func(src tensor.Source, cfg hf.Config, c generate.Contract, a generate.Activations) (generate.Engine, error) {
+			own := choice // engines are built at the same time
+			return own.Build(src, cfg, c, a)
+		})
 	}
 	return func(src tensor.Source, cfg hf.Config, s selftest.Setting) (generate.Engine, error) {
 		return reference.New(src, cfg, reference.Options{Contract: s.Contract, Activations: s.Activations, Float64: s.Float64, Workers: s.Workers})
