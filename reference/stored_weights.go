@@ -15,12 +15,11 @@ import (
 type storedWeights[T number] struct {
 	tiling
 	view   tensor.View // a float type or a quantised one; the bytes of out·in elements
-	narrow bool        // round what is widened to bfloat16
 	spaces sync.Pool   // of *[]T, for a tile
 }
 
-func newStoredWeights[T number](view tensor.View, narrow bool, out, in int) *storedWeights[T] {
-	w := &storedWeights[T]{tiling: tilingOf(out, in), view: view, narrow: narrow}
+func newStoredWeights[T number](view tensor.View, out, in int) *storedWeights[T] {
+	w := &storedWeights[T]{tiling: tilingOf(out, in), view: view}
 	w.spaces.New = func() any { space := make([]T, w.height*in); return &space }
 	return w
 }
@@ -37,9 +36,6 @@ func (w *storedWeights[T]) multiply(dst, x []T, rows, workers int) error {
 		if err := widen(weights, w.view, first*w.in); err != nil {
 			once.Do(func() { failure = err })
 			return
-		}
-		if w.narrow {
-			roundBF16(weights)
 		}
 		multiply(dst[first:], w.out, x, w.in, weights, w.in, rows, n, w.in, 1)
 	})

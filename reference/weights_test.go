@@ -31,7 +31,7 @@ func TestStoredWeightsMultiply(t *testing.T) {
 		}
 		for _, workers := range []int{1, 4} {
 			got := make([]float32, rows*out)
-			if err := newStoredWeights[float32](view, false, out, in).multiply(got, x, rows, workers); err != nil {
+			if err := newStoredWeights[float32](view, out, in).multiply(got, x, rows, workers); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(want, got); diff != "" {

@@ -14,7 +14,8 @@ import (
 //
 //	y[r,j] = Σ_i x[r,i]·W[j,i] + b[j]
 //
-// Under the released contract x, W and b are rounded to bfloat16, and so is y.
+// Under the released contract x, W and b are rounded to bfloat16, and so is y. The
+// numbers code·scale of an 8-bit W are not: kernels multiply codes and scale the sums.
 func (e *evaluation) linear(f *form, m hf.Module, x matrix, out, from, to int) matrix {
 	if e.err != nil {
 		return matrix{}
@@ -132,6 +133,10 @@ func (e *evaluation) weightRows(f *form, name string, out, in, from, to int) []f
 		e.fail(err)
 		return nil
 	}
+	round := f.weight
+	if view.Quantization != nil {
+		round = unrounded
+	}
 	w := make([]float64, (to-from)*in)
 	for j := from; j < to; j++ {
 		row := f.place(own, j)
@@ -140,7 +145,7 @@ func (e *evaluation) weightRows(f *form, name string, out, in, from, to int) []f
 			if f.transposed == own {
 				at = i*out + j
 			}
-			w[(j-from)*in+i] = f.weight(all[at])
+			w[(j-from)*in+i] = round(all[at])
 		}
 	}
 	return w

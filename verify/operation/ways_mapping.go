@@ -274,6 +274,11 @@ var codeWays = []entry{
 		change: func(f *form, _ string, _ *Call, _ *catalog.Op) { f.codes.bare = true },
 	},
 	{
+		name: "codes rounded", topic: Quantisation, says: "code·scale is rounded to bfloat16 before it is multiplied",
+		do: "multiply the codes and scale the sums, or keep code·scale in float32", when: hasCodes,
+		change: func(f *form, _ string, _ *Call, _ *catalog.Op) { f.codes.rounded = true },
+	},
+	{
 		name: "the other 16-bit type", topic: Quantisation, says: "its weights are read as %s",
 		do:   "read every tensor in the type that the file names for it",
 		when: func(c *Call, op *catalog.Op) bool { return len(storedOther(c, op)) > 0 }, args: storedOther,

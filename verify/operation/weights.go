@@ -12,6 +12,7 @@ type codeReading struct {
 	rowScale bool // the first group's scale counts for the whole row
 	unsigned bool // codes are 0…255 about 128
 	bare     bool // scales are left out
+	rounded  bool // code·scale is rounded to bfloat16
 }
 
 // numbers returns the elements of a weight.
@@ -48,6 +49,9 @@ func (c codeReading) numbers(v tensor.View) ([]float64, error) {
 			number = float64(code) - 128
 		}
 		out[i] = single(number * float64(scale))
+		if c.rounded {
+			out[i] = nearestBF16(out[i])
+		}
 	}
 	return out, nil
 }
