@@ -33,6 +33,8 @@ func Float64s(dst []float64, src []byte, t Type) error {
 	if err := fits(len(dst), len(src), t); err != nil {
 		return err
 	}
+	n := widen64(dst, src, t)
+	dst, src = dst[n:], src[n*t.Size():]
 	switch t {
 	case F32:
 		for i := range dst {

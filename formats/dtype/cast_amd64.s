@@ -193,6 +193,87 @@ piece:
 	VZEROUPPER
 	RET
 
+// func widen64F32AVX2(dst *float64, src *byte, n int)
+// Requires: AVX
+TEXT ·widen64F32AVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+	XORQ BX, BX
+
+piece:
+	VCVTPS2PD (CX)(BX*4), Y0
+	VMOVUPD   Y0, (AX)(BX*8)
+	VCVTPS2PD 16(CX)(BX*4), Y0
+	VMOVUPD   Y0, 32(AX)(BX*8)
+	VCVTPS2PD 32(CX)(BX*4), Y0
+	VMOVUPD   Y0, 64(AX)(BX*8)
+	VCVTPS2PD 48(CX)(BX*4), Y0
+	VMOVUPD   Y0, 96(AX)(BX*8)
+	ADDQ      $0x10, BX
+	CMPQ      BX, DX
+	JLT       piece
+	VZEROUPPER
+	RET
+
+// func widen64F16F16C(dst *float64, src *byte, n int)
+// Requires: AVX, F16C
+TEXT ·widen64F16F16C(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+	XORQ BX, BX
+
+piece:
+	VCVTPH2PS (CX)(BX*2), X0
+	VCVTPS2PD X0, Y0
+	VMOVUPD   Y0, (AX)(BX*8)
+	VCVTPH2PS 8(CX)(BX*2), X0
+	VCVTPS2PD X0, Y0
+	VMOVUPD   Y0, 32(AX)(BX*8)
+	VCVTPH2PS 16(CX)(BX*2), X0
+	VCVTPS2PD X0, Y0
+	VMOVUPD   Y0, 64(AX)(BX*8)
+	VCVTPH2PS 24(CX)(BX*2), X0
+	VCVTPS2PD X0, Y0
+	VMOVUPD   Y0, 96(AX)(BX*8)
+	ADDQ      $0x10, BX
+	CMPQ      BX, DX
+	JLT       piece
+	VZEROUPPER
+	RET
+
+// func widen64BF16AVX2(dst *float64, src *byte, n int)
+// Requires: AVX
+TEXT ·widen64BF16AVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+	XORQ BX, BX
+
+piece:
+	VPMOVZXWD (CX)(BX*2), X0
+	VPSLLD    $0x10, X0, X0
+	VCVTPS2PD X0, Y0
+	VMOVUPD   Y0, (AX)(BX*8)
+	VPMOVZXWD 8(CX)(BX*2), X0
+	VPSLLD    $0x10, X0, X0
+	VCVTPS2PD X0, Y0
+	VMOVUPD   Y0, 32(AX)(BX*8)
+	VPMOVZXWD 16(CX)(BX*2), X0
+	VPSLLD    $0x10, X0, X0
+	VCVTPS2PD X0, Y0
+	VMOVUPD   Y0, 64(AX)(BX*8)
+	VPMOVZXWD 24(CX)(BX*2), X0
+	VPSLLD    $0x10, X0, X0
+	VCVTPS2PD X0, Y0
+	VMOVUPD   Y0, 96(AX)(BX*8)
+	ADDQ      $0x10, BX
+	CMPQ      BX, DX
+	JLT       piece
+	VZEROUPPER
+	RET
+
 // func features() (ecx uint32)
 // Requires: CPUID
 TEXT ·features(SB), NOSPLIT, $0-4

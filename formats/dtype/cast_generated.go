@@ -44,5 +44,20 @@ func widenBF16AVX2(dst *float32, src *byte, n int)
 //go:noescape
 func narrowBF16AVX2(dst *byte, src *float32, n int)
 
+// widen64F32AVX2 converts from float32 n elements, a multiple of 16 and not 0. Neither side need be aligned.
+//
+//go:noescape
+func widen64F32AVX2(dst *float64, src *byte, n int)
+
+// widen64F16F16C converts from F16 n elements, a multiple of 16 and not 0. Neither side need be aligned.
+//
+//go:noescape
+func widen64F16F16C(dst *float64, src *byte, n int)
+
+// widen64BF16AVX2 converts from BF16 n elements, a multiple of 16 and not 0. Neither side need be aligned.
+//
+//go:noescape
+func widen64BF16AVX2(dst *float64, src *byte, n int)
+
 // features returns the third register of CPUID's leaf 1, in which bit 29 is F16C.
 func features() (ecx uint32)

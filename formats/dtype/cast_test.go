@@ -24,13 +24,13 @@ func eachKernel(t *testing.T, test func(t *testing.T)) {
 }
 
 // guarded is room for n elements, surrounded by others that must stay as they are.
-type guarded[T byte | float32] struct {
+type guarded[T byte | float32 | float64] struct {
 	whole, room []T
 }
 
 const margin = 80 // more than the widest register has elements
 
-func guard[T byte | float32](n, at int) guarded[T] {
+func guard[T byte | float32 | float64](n, at int) guarded[T] {
 	g := guarded[T]{whole: make([]T, n+at+2*margin)}
 	for i := range g.whole {
 		g.whole[i] = 0x5a
@@ -86,6 +86,37 @@ func testGuarded(t *testing.T, r *rand.Rand, typ Type, widen func(uint16) float3
 	if !floats.intact(at) || !codes.intact(at) {
 		t.Fatalf("%v, %d elements at %d: wrote beyond the end", typ, n, at)
 	}
+}
+
+// TestFloat64sOfEveryLength is TestCastsOfEveryLength for float64, the codes being
+// random.
+func TestFloat64sOfEveryLength(t *testing.T) {
+	single := func(b []byte) float32 { return math.Float32frombits(binary.LittleEndian.Uint32(b)) }
+	widen := map[Type]func([]byte) float32{F32: single}
+	for typ, f := range halves {
+		widen[typ] = func(b []byte) float32 { return f.widen(binary.LittleEndian.Uint16(b)) }
+	}
+	eachKernel(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(6, 6))
+		for typ, f := range widen {
+			for n := range 70 {
+				size, at := typ.Size(), n%5
+				codes, doubles := guard[byte](size*n, at), guard[float64](n, at)
+				for i := range codes.room {
+					codes.room[i] = byte(r.Uint32())
+				}
+				check(t, Float64s(doubles.room, codes.room, typ))
+				for i, got := range doubles.room {
+					if want := float64(f(codes.room[size*i:])); math.Float64bits(got) != math.Float64bits(want) {
+						t.Fatalf("%v, element %d of %d: % x became %v, want %v", typ, i, n, codes.room[size*i:size*(i+1)], got, want)
+					}
+				}
+				if !doubles.intact(at) || !codes.intact(at) {
+					t.Fatalf("%v, %d elements: wrote beyond the end", typ, n)
+				}
+			}
+		}
+	})
 }
 
 // TestFloat32sAreStoredInLittleEndian holds the copy of memory to the format.

@@ -73,3 +73,23 @@ func narrowBF16(dst []byte, src []float32) {
 	}
 	plainNarrowBF16(dst[2*n:], src[n:])
 }
+
+// widen64 decodes the first elements of src and returns how many. AVX2, which
+// those that have AVX-512 have, is faster than memory is.
+func widen64(dst []float64, src []byte, t Type) int {
+	n := vectorised(len(dst))
+	if n == 0 {
+		return 0
+	}
+	switch t {
+	case F32:
+		widen64F32AVX2(&dst[0], &src[:4*n][0], n)
+	case F16:
+		widen64F16F16C(&dst[0], &src[:2*n][0], n)
+	case BF16:
+		widen64BF16AVX2(&dst[0], &src[:2*n][0], n)
+	default:
+		return 0
+	}
+	return n
+}

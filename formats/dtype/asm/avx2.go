@@ -64,3 +64,40 @@ func narrowBF16AVX2() {
 		VMOVDQU(packed, codes)
 	})
 }
+
+// The three below widen to float64.
+
+func widen64F32AVX2() {
+	begin("widen64F32AVX2", widen64Signature, "converts from float32")
+	widen64(floatBytes, func(codes Mem, v VecVirtual) { VCVTPS2PD(codes, v) })
+}
+
+func widen64F16F16C() {
+	begin("widen64F16F16C", widen64Signature, "converts from F16")
+	widen64(codeBytes, func(codes Mem, v VecVirtual) {
+		narrow := XMM()
+		VCVTPH2PS(codes, narrow)
+		VCVTPS2PD(narrow, v)
+	})
+}
+
+func widen64BF16AVX2() {
+	begin("widen64BF16AVX2", widen64Signature, "converts from BF16")
+	widen64(codeBytes, func(codes Mem, v VecVirtual) {
+		narrow := XMM()
+		VPMOVZXWD(codes, narrow)
+		VPSLLD(U8(16), narrow, narrow)
+		VCVTPS2PD(narrow, v)
+	})
+}
+
+// widen64 writes the loop over codes of some bytes, four at a time.
+func widen64(bytes uint8, cast func(codes Mem, v VecVirtual)) {
+	scaled("dst", doubleBytes, "src", bytes, func(doubles, codes Mem) {
+		for i := range 4 {
+			v := YMM()
+			cast(codes.Offset(4*i*int(bytes)), v)
+			VMOVUPD(v, doubles.Offset(32*i))
+		}
+	})
+}

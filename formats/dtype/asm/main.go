@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	floatBytes = 4
-	codeBytes  = 2
+	doubleBytes = 8
+	floatBytes  = 4
+	codeBytes   = 2
 	// step is the number of elements that the loops take at a time.
 	step = 16
 )
@@ -30,6 +31,7 @@ func main() {
 	for _, write := range []func(){
 		widenF16AVX512, narrowF16AVX512, widenBF16AVX512, narrowBF16AVX512,
 		widenF16F16C, narrowF16F16C, widenBF16AVX2, narrowBF16AVX2,
+		widen64F32AVX2, widen64F16F16C, widen64BF16AVX2,
 		features,
 	} {
 		write()
@@ -38,8 +40,9 @@ func main() {
 }
 
 const (
-	widenSignature  = "func(dst *float32, src *byte, n int)"
-	narrowSignature = "func(dst *byte, src *float32, n int)"
+	widenSignature   = "func(dst *float32, src *byte, n int)"
+	widen64Signature = "func(dst *float64, src *byte, n int)"
+	narrowSignature  = "func(dst *byte, src *float32, n int)"
 )
 
 // begin begins a function.
@@ -53,11 +56,16 @@ func begin(name, signature, doc string) {
 // arrays that the parameters named floats and codes point to, and ends the
 // function.
 func loop(floats, codes string, cast func(floats, codes Mem)) {
-	f, c, n := Load(Param(floats), GP64()), Load(Param(codes), GP64()), Load(Param("n"), GP64())
+	scaled(floats, floatBytes, codes, codeBytes, cast)
+}
+
+// scaled is loop for elements of so many bytes.
+func scaled(wide string, wideBytes uint8, narrow string, narrowBytes uint8, cast func(wide, narrow Mem)) {
+	w, c, n := Load(Param(wide), GP64()), Load(Param(narrow), GP64()), Load(Param("n"), GP64())
 	index := GP64()
 	XORQ(index, index)
 	Label("piece")
-	cast(Mem{Base: f, Index: index, Scale: floatBytes}, Mem{Base: c, Index: index, Scale: codeBytes})
+	cast(Mem{Base: w, Index: index, Scale: wideBytes}, Mem{Base: c, Index: index, Scale: narrowBytes})
 	ADDQ(U8(step), index)
 	CMPQ(index, n)
 	JLT(LabelRef("piece"))
