@@ -1,10 +1,6 @@
 package metric
 
-import (
-	"math"
-
-	"colakit/formats/dtype"
-)
+import "math"
 
 // accumulator takes two tensors, or a part of them, piece by piece in row-major
 // order. Equal elements cost little: what is counted for them is what is left when
@@ -13,20 +9,22 @@ type accumulator struct {
 	o     Options
 	small float64 // bound of the small-value domain
 	at    int64   // of the next element
-	col   int     // its column
 	sum   Summary
 
 	sums  sums
-	diffs [chunk]float64 // a−e of the elements at hand
 	ulps  histogram
 	sizes magnitudes
-	cols  []column
+	cols  columns
+
+	// Of the elements at hand: a−e, the class of |e|, and the distance.
+	diffs     [chunk]float64
+	classes   [chunk]uint32
+	distances [chunk]uint32
 }
 
 // sums are those that cosine, rel-L2 and bias are made of.
 type sums struct {
 	err2, ref2, got2, dot, diff float64 // Σ(a−e)², Σe², Σa², Σa·e, Σ(a−e)
-	differ                      bool    // some a ≠ e
 }
 
 func (s *sums) add(t sums) {
@@ -37,14 +35,10 @@ func (s *sums) add(t sums) {
 	s.diff += t.diff
 }
 
-type column struct {
-	diff, err2             float64 // Σ(a−e), Σ(a−e)²
-	broken, small, distant int64   // not finite on either side; in the small-value domain; outside it and off by more than 1 ULP
-}
-
-// newAccumulator begins at an element; columns is the length of the last axis.
-func newAccumulator(columns int, at int64, o Options) *accumulator {
-	acc := &accumulator{o: o, small: SmallValue(o.Unit), at: at, col: int(at % int64(columns)), cols: make([]column, columns)}
+// newAccumulator begins at an element of a tensor of n; columns is the length of
+// the last axis.
+func newAccumulator(n, columns int, at int64, o Options) *accumulator {
+	acc := &accumulator{o: o, small: SmallValue(o.Unit), at: at, cols: newColumns(n, columns)}
 	acc.sum.MaxAbs.At, acc.sum.Outside.Used.At, acc.sum.Mask.First = -1, -1, -1
 	acc.sum.SmallBelow = acc.small
 	return acc
@@ -56,21 +50,30 @@ func (acc *accumulator) add(got, want []float64) {
 	if len(want) == 0 {
 		return
 	}
-	var s sums
-	if &got[0] == &want[0] {
-		s = sumsOfEqual(want)
-	} else {
-		s = acc.subtract(got, want)
-	}
+	s, differing := acc.sumUp(got, want)
 	if !finite(s.ref2 + s.got2 + s.err2) { // one of them is not, or its square is not
 		acc.addBroken(got, want)
 		return
 	}
-	acc.addFinite(got, want, s)
+	acc.addFinite(got, want, s, differing)
+}
+
+// sumUp fills the differences, if there are any, and counts them.
+func (acc *accumulator) sumUp(got, want []float64) (s sums, differing int) {
+	if &got[0] == &want[0] {
+		var own perLane
+		squares(want, &own)
+		s.ref2 = own.sum()
+		s.dot, s.got2 = s.ref2, s.ref2
+		return s, 0
+	}
+	var both [pairSums]perLane
+	differing = subtract(got, want, acc.diffs[:], &both)
+	return sums{both[sumErr2].sum(), both[sumRef2].sum(), both[sumGot2].sum(), both[sumDot].sum(), both[sumDiff].sum()}, differing
 }
 
 // addFinite is add for finite elements and their sums.
-func (acc *accumulator) addFinite(got, want []float64, s sums) {
+func (acc *accumulator) addFinite(got, want []float64, s sums, differing int) {
 	acc.sums.add(s)
 	acc.sum.N += int64(len(want))
 	acc.sum.Finite += int64(len(want))
@@ -78,137 +81,100 @@ func (acc *accumulator) addFinite(got, want []float64, s sums) {
 		acc.sum.MaxAbs = Extreme{math.Abs(got[0] - want[0]), acc.at, got[0], want[0]}
 	}
 	acc.weigh(want)
-	if s.differ {
-		acc.compare(got, want)
-	}
+	acc.compare(got, want, differing)
 	acc.at += int64(len(want))
-	acc.col = (acc.col + len(want)) % len(acc.cols)
-}
-
-// subtract fills the differences and returns the sums.
-func (acc *accumulator) subtract(got, want []float64) (s sums) {
-	got, diffs := got[:len(want)], acc.diffs[:len(want)]
-	any := uint64(0) // bits of all differences
-	for i, e := range want {
-		a := got[i]
-		d := a - e
-		diffs[i] = d
-		any |= math.Float64bits(d)
-		s.err2 += d * d
-		s.ref2 += e * e
-		s.got2 += a * a
-		s.dot += a * e
-		s.diff += d
-	}
-	s.differ = any<<1 != 0
-	return s
-}
-
-// sumsOfEqual is subtract for two sides that are the same.
-func sumsOfEqual(want []float64) (s sums) {
-	var r [4]float64
-	for ; len(want) >= 4; want = want[4:] {
-		r[0] += want[0] * want[0]
-		r[1] += want[1] * want[1]
-		r[2] += want[2] * want[2]
-		r[3] += want[3] * want[3]
-	}
-	for _, e := range want {
-		r[0] += e * e
-	}
-	s.ref2 = (r[0] + r[1]) + (r[2] + r[3])
-	s.dot, s.got2 = s.ref2, s.ref2
-	return s
 }
 
 // weigh sorts elements by the magnitude of the reference.
 func (acc *accumulator) weigh(want []float64) {
-	sizes, top, bound := &acc.sizes, uint64(0), math.Float64bits(acc.small)
-	for i, e := range want {
-		bits := math.Float64bits(e) &^ (1 << 63) // in the order of |e|
-		top = max(top, bits)
-		sizes.counts[i&1][sizeOf(bits)]++
-		if bits < bound {
-			acc.sum.Small++
-			acc.cols[(acc.col+i)%len(acc.cols)].small++
-		}
+	var top perLane
+	classes := acc.classes[:len(want)]
+	small := classify(want, acc.small, classes, &top)
+	largest := top.max()
+	acc.sum.MaxRef = max(acc.sum.MaxRef, largest)
+	acc.sizes.count(classes, classOf(magnitudeBits(largest)))
+	if small == 0 {
+		return
 	}
-	acc.sum.MaxRef = max(acc.sum.MaxRef, math.Float64frombits(top))
-}
-
-// compare looks at the elements that differ, one by one. What a band of nothing
-// allows is known without looking.
-func (acc *accumulator) compare(got, want []float64) {
-	got, diffs := got[:len(want)], acc.diffs[:len(want)]
-	cols, small, unit := acc.cols, acc.small, acc.o.Unit
-	col, most, rtol := acc.col-1, acc.sum.MaxAbs.Value, acc.sum.Outside.LeastRtol
-	banded, unequal, differing := acc.o.Band != Band{}, int64(0), int64(0)
-	for i, d := range diffs {
-		if col++; col == len(cols) {
-			col = 0
-		}
-		if d == 0 {
-			continue
-		}
-		a, e, c := got[i], want[i], &cols[col]
-		unequal++
-		abs, ref, d2 := math.Abs(d), math.Abs(e), d*d
-		c.diff += d
-		c.err2 += d2
-		acc.sizes.add(math.Float64bits(ref), abs, d2)
-		if abs > most {
-			most = abs
-			acc.sum.MaxAbs = Extreme{abs, acc.at + int64(i), a, e}
-		}
-		switch {
-		case banded:
-			acc.outside(a, e, abs, ref, acc.at+int64(i))
-		case abs > rtol*ref:
-			rtol = abs / max(ref, math.SmallestNonzeroFloat64)
-			if acc.sum.Outside.Used.At < 0 {
-				acc.sum.Outside.Used = Extreme{math.Inf(1), acc.at + int64(i), a, e}
+	acc.sum.Small += int64(small)
+	acc.cols.each(acc.at, len(want), func(from, slot, n int) {
+		for i, e := range want[from : from+n] {
+			if math.Abs(e) < acc.small {
+				acc.cols.small[slot+i]++
 			}
 		}
-		var distance int64
-		switch unit {
-		case dtype.F32:
-			distance = magnitude(ordinal32(float32(a)) - ordinal32(float32(e)))
-		case dtype.BF16:
-			distance = magnitude(ordinalBF16(a) - ordinalBF16(e))
-		default:
-			distance = Distance(a, e, unit)
-		}
-		differing += min(distance, 1)
-		if ref < small {
-			acc.sum.SmallMax = max(acc.sum.SmallMax, abs)
-			continue
-		}
-		acc.ulps.add(distance)
-		c.distant += min(distance>>1, 1)
+	})
+}
+
+// fewDiffer is the share of elements, one in so many, up to which those that differ
+// are looked at one by one.
+const fewDiffer = 16
+
+// compare looks at the elements that differ.
+func (acc *accumulator) compare(got, want []float64, differing int) {
+	if differing == 0 {
+		return
 	}
-	acc.sum.Differing += differing
-	if !banded {
-		acc.sum.Outside.Count += unequal
-		acc.sum.Outside.LeastAtol, acc.sum.Outside.LeastRtol = most, rtol
+	from := 0
+	if differing > len(want)/fewDiffer {
+		from = acc.compareGroups(got, want, differing)
+	}
+	acc.compareEach(got, want, from)
+}
+
+// compareEach compares the elements from one on.
+func (acc *accumulator) compareEach(got, want []float64, from int) {
+	for i, d := range acc.diffs[:len(want)] {
+		if d != 0 && i >= from {
+			acc.compareOne(i, got[i], want[i], d)
+		}
 	}
 }
 
-// outside holds an element against the band. Quotients are taken only where a
-// product says that they are new extremes.
-func (acc *accumulator) outside(a, e, abs, ref float64, at int64) {
-	o, b := &acc.sum.Outside, acc.o.Band
-	allowed := b.Atol + b.Rtol*ref
-	if !(abs <= allowed) {
-		o.Count++
+// compareOne compares the i-th element at hand.
+func (acc *accumulator) compareOne(i int, a, e, d float64) {
+	cols, slot, at := &acc.cols, acc.cols.slot(acc.at+int64(i)), acc.at+int64(i)
+	abs, ref := math.Abs(d), math.Abs(e)
+	cols.diff[slot] += d
+	cols.err2[slot] += float64(d * d)
+	acc.sizes.addError(acc.classes[i], i%lanes, d)
+	if abs > acc.sum.MaxAbs.Value {
+		acc.sum.MaxAbs = Extreme{abs, at, a, e}
 	}
-	if o.Used.At < 0 || abs > o.Used.Value*allowed && !math.IsInf(o.Used.Value, 1) {
+	acc.outside(a, e, abs, ref, at)
+	distance := Distance(a, e, acc.o.Unit)
+	acc.sum.Differing += min(distance, 1)
+	if ref < acc.small {
+		acc.sum.SmallMax = max(acc.sum.SmallMax, abs)
+		return
+	}
+	acc.ulps.add(distance)
+	if distance > 1 {
+		cols.distant[slot]++
+	}
+}
+
+// outside holds an element against the band.
+func (acc *accumulator) outside(a, e, abs, ref float64, at int64) {
+	if b := acc.o.Band; !(abs <= b.Atol+float64(b.Rtol*ref)) {
+		acc.sum.Outside.Count++
+	}
+	acc.sum.Outside.record(acc.o.Band, a, e, abs, ref, at)
+}
+
+// record keeps the extremes. Quotients are taken only where a product says that
+// they are new ones.
+func (o *Outside) record(b Band, a, e, abs, ref float64, at int64) {
+	band := float64(b.Rtol * ref)
+	allowed := b.Atol + band
+	if o.Used.At < 0 || abs > o.Used.Value*allowed {
 		used := math.Inf(1)
 		if allowed > 0 {
 			used = abs / allowed
 		}
 		o.Used = Extreme{used, at, a, e}
 	}
-	if least := abs - b.Rtol*ref; least > o.LeastAtol {
+	if least := abs - band; least > o.LeastAtol {
 		o.LeastAtol = least
 	}
 	if over := abs - b.Atol; over > o.LeastRtol*ref && over > 0 {
@@ -223,7 +189,8 @@ func (acc *accumulator) addBroken(got, want []float64) {
 			acc.nonFinite(a, e)
 			continue
 		}
-		acc.addFinite(got[i:i+1], want[i:i+1], acc.subtract(got[i:i+1], want[i:i+1]))
+		s, differing := acc.sumUp(got[i:i+1], want[i:i+1])
+		acc.addFinite(got[i:i+1], want[i:i+1], s, differing)
 	}
 }
 
@@ -240,11 +207,8 @@ func (acc *accumulator) nonFinite(a, e float64) {
 		acc.sum.Differing++
 	}
 	acc.sum.N++
-	acc.cols[acc.col].broken++
+	acc.cols.broken[acc.cols.slot(acc.at)]++
 	acc.at++
-	if acc.col++; acc.col == len(acc.cols) {
-		acc.col = 0
-	}
 }
 
 func (m *Mask) count(v float64, nan, inf *int64) {

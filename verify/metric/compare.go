@@ -39,9 +39,10 @@ func Compare(ctx context.Context, got, want tensor.View, o Options) (Summary, er
 	if o.Unit == dtype.Invalid {
 		o.Unit = want.Type
 	}
-	cols := columns(want.Shape)
-	parts, err := divide(ctx, len(want.Data)/want.Type.Size(), cols, func(ctx context.Context, from, to int) (*accumulator, error) {
-		acc := newAccumulator(cols, int64(from), o)
+	cols := lastAxis(want.Shape)
+	n := len(want.Data) / want.Type.Size()
+	parts, err := divide(ctx, n, cols, func(ctx context.Context, from, to int) (*accumulator, error) {
+		acc := newAccumulator(n, cols, int64(from), o)
 		return acc, acc.read(ctx, got, want, to)
 	})
 	if err != nil {
@@ -99,7 +100,7 @@ func decode(dst []float64, v tensor.View, at int) error {
 	return dtype.Float64s(dst, raw(v, at, len(dst)), v.Type)
 }
 
-func columns(s tensor.Shape) int {
+func lastAxis(s tensor.Shape) int {
 	if len(s) == 0 {
 		return 1
 	}

@@ -43,12 +43,6 @@ func ordinal32(v float32) int64 {
 	return (int64(code&0x7fffffff) ^ negative) - negative
 }
 
-// magnitude is |d|, without branches.
-func magnitude(d int64) int64 {
-	negative := d >> 63
-	return (d ^ negative) - negative
-}
-
 func fold(code, sign int64) int64 {
 	if code&sign != 0 {
 		return -(code &^ sign)
@@ -95,11 +89,19 @@ func Neighbour(v float64, t dtype.Type, up bool) float64 {
 	return float64(dtype.BF16ToFloat32(uint16(min(code, 0x7f7f)) | sign))
 }
 
+// exactDistances are the distances that a histogram keeps apart.
+const exactDistances = 1024
+
+// farthest is the largest distance between values of 32 bits; in lists of distances
+// the one above stands for an element in the small-value domain.
+const farthest = math.MaxUint32 - 1
+
 // histogram counts non-negative integers: exactly below 1024, in 32 classes per
 // power of two above, so that a percentile is never reported too small and by at
-// most 1/32 too large.
+// most 1/32 too large. Two counters take turns, for a processor waits for the last
+// value of one.
 type histogram struct {
-	exact  [1024]int64
+	exact  [2][exactDistances]int64
 	coarse [53 * 32]int64
 	total  int64
 	max    int64
@@ -108,23 +110,67 @@ type histogram struct {
 func (h *histogram) add(d int64) {
 	h.total++
 	h.max = max(h.max, d)
-	if d < int64(len(h.exact)) {
-		h.exact[d]++
+	if d < exactDistances {
+		h.exact[0][d]++
 		return
 	}
+	h.coarse[coarseClass(d)]++
+}
+
+// coarseClass is that of a distance of at least exactDistances.
+func coarseClass(d int64) int {
 	e := bits.Len64(uint64(d)) - 1 // at least 10
-	h.coarse[(e-10)*32+int(d>>(e-5)&31)]++
+	return (e-10)*32 + int(d>>(e-5)&31)
+}
+
+// addAll is add for distances of which so many stand for elements in the
+// small-value domain; most is the largest of the others.
+func (h *histogram) addAll(distances []uint32, small int, most uint32) {
+	h.max = max(h.max, int64(most))
+	h.total += int64(len(distances) - small)
+	if most < exactDistances {
+		h.addNear(distances)
+		h.exact[0][exactDistances-1] -= int64(small)
+		return
+	}
+	for _, d := range distances {
+		switch {
+		case d < exactDistances:
+			h.exact[0][d]++
+		case d <= farthest:
+			h.coarse[coarseClass(int64(d))]++
+		}
+	}
+}
+
+// addNear counts distances below exactDistances; elements in the small-value domain
+// count as the largest of these.
+func (h *histogram) addNear(distances []uint32) {
+	even, odd := &h.exact[0], &h.exact[1]
+	for ; len(distances) >= 4; distances = distances[4:] {
+		d := (*[4]uint32)(distances)
+		even[d[0]%exactDistances]++
+		odd[d[1]%exactDistances]++
+		even[d[2]%exactDistances]++
+		odd[d[3]%exactDistances]++
+	}
+	for _, d := range distances {
+		even[d%exactDistances]++
+	}
 }
 
 // zeros counts 0 n times.
 func (h *histogram) zeros(n int64) {
-	h.exact[0] += n
+	h.exact[0][0] += n
 	h.total += n
 }
 
+// exactly returns the count of one distance, below exactDistances.
+func (h *histogram) exactly(d int) int64 { return h.exact[0][d] + h.exact[1][d] }
+
 func (h *histogram) merge(other *histogram) {
-	for d, n := range other.exact {
-		h.exact[d] += n
+	for d := range exactDistances {
+		h.exact[0][d] += other.exactly(d)
 	}
 	for c, n := range other.coarse {
 		h.coarse[c] += n
@@ -138,7 +184,8 @@ func (h *histogram) merge(other *histogram) {
 func (h *histogram) percentile(p float64) int64 {
 	rank := int64(math.Ceil(p * float64(h.total)))
 	seen := int64(0)
-	for d, n := range h.exact {
+	for d := range exactDistances {
+		n := h.exactly(d)
 		if seen += n; seen >= rank && n > 0 {
 			return int64(d)
 		}
@@ -152,11 +199,11 @@ func (h *histogram) percentile(p float64) int64 {
 	return h.max
 }
 
-// over returns how many counts are above d, for d < 1024.
+// over returns how many counts are above d, for d < exactDistances.
 func (h *histogram) over(d int) int64 {
 	n := h.total
-	for _, c := range h.exact[:d+1] {
-		n -= c
+	for i := range d + 1 {
+		n -= h.exactly(i)
 	}
 	return n
 }

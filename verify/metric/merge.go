@@ -4,13 +4,11 @@ import "math"
 
 // merge adds the part that follows in the tensor.
 func (acc *accumulator) merge(next *accumulator) {
-	acc.at, acc.col = next.at, next.col
+	acc.at = next.at
 	acc.sums.add(next.sums)
 	acc.ulps.merge(&next.ulps)
 	acc.sizes.merge(&next.sizes)
-	for i, c := range next.cols {
-		acc.cols[i].merge(c)
-	}
+	acc.cols.merge(&next.cols)
 	s, t := &acc.sum, next.sum
 	s.N, s.Finite = s.N+t.N, s.Finite+t.Finite
 	s.MaxRef = max(s.MaxRef, t.MaxRef)
@@ -19,11 +17,6 @@ func (acc *accumulator) merge(next *accumulator) {
 	s.Small, s.SmallMax = s.Small+t.Small, max(s.SmallMax, t.SmallMax)
 	s.Outside.merge(t.Outside)
 	s.Mask.merge(t.Mask)
-}
-
-func (c *column) merge(d column) {
-	c.diff, c.err2 = c.diff+d.diff, c.err2+d.err2
-	c.broken, c.small, c.distant = c.broken+d.broken, c.small+d.small, c.distant+d.distant
 }
 
 // or returns the larger of two extremes, of equal ones the first.
@@ -64,7 +57,7 @@ func (acc *accumulator) summary() Summary {
 		Over0: acc.ulps.over(0), Over1: acc.ulps.over(1), Over2: acc.ulps.over(2), Over4: acc.ulps.over(4),
 	}
 	s.Profile = Profile{acc.ulps.classes(), acc.sizes.list()}
-	s.Column = acc.worstColumn(s.N / int64(len(acc.cols)))
+	s.Column = acc.cols.worst(s.N)
 	return s
 }
 
@@ -80,31 +73,3 @@ func cosine(dot, got2, ref2 float64) float64 {
 	}
 	return dot / math.Sqrt(got2) / math.Sqrt(ref2)
 }
-
-// worstColumn looks for the column that stands out among columns of so many rows.
-func (acc *accumulator) worstColumn(rows int64) Column {
-	worst := Column{Index: -1, SteadyAt: -1}
-	total := 0.0
-	for _, c := range acc.cols {
-		total += c.err2
-	}
-	for i, c := range acc.cols {
-		elements := rows - c.broken
-		if share := c.err2 / total; total > 0 && share > worst.Share {
-			worst.Index, worst.Share = i, share
-			worst.Offset = math.Abs(c.diff) / math.Sqrt(float64(elements)*c.err2)
-		}
-		measured := elements - c.small
-		if measured < steadyRows {
-			continue
-		}
-		if steady := float64(c.distant) / float64(measured); steady > worst.Steady {
-			worst.SteadyAt, worst.Steady = i, steady
-		}
-	}
-	return worst
-}
-
-// steadyRows is the least number of elements that make a column's steadiness say
-// anything.
-const steadyRows = 4

@@ -32,53 +32,80 @@ const (
 	magnitudeClasses = 64
 )
 
-// magnitudes are the running sums of a Profile's classes, finer than those and
-// without their bounds. Two counters take turns, for a processor waits for the last
-// value of one.
+// magnitudes are the running sums of a Profile's classes. Two counters take turns,
+// for a processor waits for the last value of one.
 type magnitudes struct {
-	counts [2][fineClasses]int64
-	err2   [fineClasses]float64
-	max    [fineClasses]float64
+	counts [2][magnitudeClasses]int64
+	err2   [magnitudeClasses]perLane
+	max    [magnitudeClasses]uint64 // bits of the largest |a−e|
 }
 
-// fineClasses are those of all exponents of a float64, a factor of 4 each.
-const fineClasses = 1 << 10
+// classOf returns the class of the bits of an |e|.
+func classOf(bits uint64) uint32 {
+	fine := int((bits + 1<<52) >> 53) // 2⁻¹⁰²⁵·4ⁱ ≤ |e| < 2⁻¹⁰²³·4ⁱ
+	return uint32(min(max(fine-lowestClass, 0), magnitudeClasses-1))
+}
 
-// sizeOf returns the fine class of the bits of an |e|: 2⁻¹⁰²⁵·4ⁱ ≤ |e| < 2⁻¹⁰²³·4ⁱ.
-func sizeOf(bits uint64) uint64 { return (bits + 1<<52) >> 53 & (fineClasses - 1) }
+// lowestClass is the class 2⁻⁶⁴ among those of all exponents of a float64.
+const lowestClass = (1024 + leastExponent) / 2
 
-// add takes the error of an element that was counted.
-func (m *magnitudes) add(bits uint64, abs, err2 float64) {
-	i := sizeOf(bits)
-	m.err2[i] += err2
-	if abs > m.max[i] {
-		m.max[i] = abs
+// plainCount counts elements.
+func (m *magnitudes) plainCount(classes []uint32) {
+	even, odd := &m.counts[0], &m.counts[1]
+	for ; len(classes) >= 4; classes = classes[4:] {
+		c := (*[4]uint32)(classes)
+		even[c[0]%magnitudeClasses]++
+		odd[c[1]%magnitudeClasses]++
+		even[c[2]%magnitudeClasses]++
+		odd[c[3]%magnitudeClasses]++
+	}
+	for _, c := range classes {
+		even[c%magnitudeClasses]++
+	}
+}
+
+// addError takes the error of an element that was counted.
+func (m *magnitudes) addError(class uint32, lane int, d float64) {
+	class %= magnitudeClasses
+	m.err2[class][lane] += float64(d * d)
+	if bits := magnitudeBits(d); bits > m.max[class] {
+		m.max[class] = bits
+	}
+}
+
+// addErrors is addError for whole groups of lanes.
+func (m *magnitudes) addErrors(classes []uint32, d []float64) {
+	for len(classes) >= lanes {
+		c, v := (*[lanes]uint32)(classes), (*[lanes]float64)(d)
+		m.addError(c[0], 0, v[0])
+		m.addError(c[1], 1, v[1])
+		m.addError(c[2], 2, v[2])
+		m.addError(c[3], 3, v[3])
+		m.addError(c[4], 4, v[4])
+		m.addError(c[5], 5, v[5])
+		m.addError(c[6], 6, v[6])
+		m.addError(c[7], 7, v[7])
+		classes, d = classes[lanes:], d[lanes:]
 	}
 }
 
 func (m *magnitudes) merge(other *magnitudes) {
-	for i := range fineClasses {
-		m.counts[0][i] += other.counts[0][i] + other.counts[1][i]
-		m.err2[i] += other.err2[i]
-		m.max[i] = max(m.max[i], other.max[i])
+	for c := range magnitudeClasses {
+		m.counts[0][c] += other.counts[0][c] + other.counts[1][c]
+		for lane, err2 := range other.err2[c] {
+			m.err2[c][lane] += err2
+		}
+		m.max[c] = max(m.max[c], other.max[c])
 	}
 }
 
 // list returns the classes of a Profile.
 func (m *magnitudes) list() []Magnitude {
 	var list []Magnitude
-	for i := range fineClasses {
-		n := m.counts[0][i] + m.counts[1][i]
-		if n == 0 {
-			continue
+	for c := range magnitudeClasses {
+		if n := m.counts[0][c] + m.counts[1][c]; n > 0 {
+			list = append(list, Magnitude{leastExponent + 2*c, n, math.Sqrt(m.err2[c].sum() / float64(n)), math.Float64frombits(m.max[c])})
 		}
-		exponent := min(max(2*i-1024, leastExponent), leastExponent+2*(magnitudeClasses-1))
-		this := Magnitude{exponent, n, math.Sqrt(m.err2[i] / float64(n)), m.max[i]}
-		if last := len(list) - 1; last >= 0 && list[last].Exponent == exponent {
-			list[last] = list[last].plus(this)
-			continue
-		}
-		list = append(list, this)
 	}
 	return list
 }
@@ -86,8 +113,8 @@ func (m *magnitudes) list() []Magnitude {
 // classes counts the distances in classes of powers of two.
 func (h *histogram) classes() []int64 {
 	var counts [65]int64
-	for d, n := range h.exact {
-		counts[bits.Len64(uint64(d))] += n
+	for d := range exactDistances {
+		counts[bits.Len64(uint64(d))] += h.exactly(d)
 	}
 	for c, n := range h.coarse {
 		counts[c/32+11] += n

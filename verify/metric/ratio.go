@@ -91,22 +91,28 @@ func errorsOf(ctx context.Context, got, want, exact tensor.View, from, to int) (
 	return s, nil
 }
 
+// add takes elements of all sides. Those that are not finite are left out.
 func (s *errorSums) add(got, want, exact []float64) {
-	got, exact = got[:len(want)], exact[:len(want)]
-	for i, e := range want {
-		a, x := got[i], exact[i]
-		da, de := a-x, e-x
-		a2, e2 := da*da, de*de
-		if !finite(a2 + e2) {
-			continue
+	all := sumErrors(got, want, exact)
+	if finite(all.golden + all.candidate) {
+		s.merge(all)
+		return
+	}
+	for i := range exact {
+		one := sumErrors(got[i:i+1], want[i:i+1], exact[i:i+1])
+		if finite(one.golden + one.candidate) {
+			s.merge(one)
 		}
-		s.n++
-		s.golden += e2
-		s.candidate += a2
-		s.exact += x * x
-		s.changes += (a2 - e2) * (a2 - e2)
-		s.goldenMax = max(s.goldenMax, math.Abs(de))
-		s.candidateMax = max(s.candidateMax, math.Abs(da))
+	}
+}
+
+func sumErrors(got, want, exact []float64) errorSums {
+	var l [errorSumsOfLane]perLane
+	addErrors(got, want, exact, &l)
+	return errorSums{
+		n:      int64(len(exact)),
+		golden: l[sumGolden].sum(), candidate: l[sumCandidate].sum(), exact: l[sumExact].sum(), changes: l[sumChanges].sum(),
+		goldenMax: l[maxGolden].max(), candidateMax: l[maxCandidate].max(),
 	}
 }
 
