@@ -77,7 +77,9 @@ template <class T, int GROUPS> DEVICE_FN void score_keys(const Attention &a, con
     UNROLL
     for (int c = 0; c < 2 * GROUPS; c++) {
       int channel = 32 * c + 8 * (lane & 3);
-      Product16<T>::multiply(s[half], q[c], words_or_zero(a.k, at + channel, ok && channel < a.pitch));
+      unsigned query[8];
+      Product16<T>::fragments(q[c], query);
+      Product16<T>::multiply(s[half], query, words_or_zero(a.k, at + channel, ok && channel < a.pitch));
     }
     UNROLL
     for (int r = 0; r < 4; r++) s[half][r] = round_to(s[half][r], a.round);

@@ -12,7 +12,7 @@
 // A block takes 4 panels, 8 NT tokens and a part of the columns: the tiles from blockIdx.y * split on. Of its 8 warps
 // four have a panel each, and four the same panels again: the two share the tiles by turns. Partial sums are added in the
 // order warps, then parts, whichever block ends last; so the sum for one token is a fixed sequence of operations whatever
-// the other tokens, NT and the order of blocks.
+// the other tokens, NT and the order of blocks. gemm_wide.h has the same sequence for many tokens.
 #pragma once
 #include "epilogue.h"
 
@@ -27,7 +27,7 @@ struct Gemm {
   int panels, tiles, split;
   int outputs;        // columns of y
   const void *scale;  // int8 weights: [groups, 16 panels]
-  int scale_type, group;   // tiles that share a scale; 0: all of a row
+  int scale_type, group;   // tiles that share a scale
   const float *x_scale;    // int8 activations: [M]
   void *part;              // [gridDim.y, gridDim.z, gridDim.x, 8 NT, 64] words, where gridDim.y > 1
   unsigned *done;          // [gridDim.z, gridDim.x], zero before and after
@@ -43,20 +43,23 @@ struct Gemm {
 DEVICE_FN void multiply_add(TypeBF16, float *d, const unsigned *a, const unsigned *b) { MMA_BF16(d, a, b, d); }
 DEVICE_FN void multiply_add(TypeF16, float *d, const unsigned *a, const unsigned *b) { MMA_F16(d, a, b, d); }
 
-// The kinds of products. Word: the words of a tile that a lane holds; multiply adds the products of a tile with the
-// tokens of which x points to the lane's 8 columns in shared memory.
+// The kinds of products. kWords: the words of a tile that a lane holds; fragments makes mma's first operand of them, and
+// multiply adds its products with a token's X, the lane's 8 columns of it.
 
 // 16-bit weights and activations.
 template <class T> struct Product16 {
   typedef float Sum;
-  static constexpr int kWords = 2, kXBytes = 2, kPitch = kWindowBytes + 64;
-  static constexpr bool kGroups = false;
-  static __device__ __forceinline__ void multiply(Sum *sum, const uint4 *w, const char *x) { multiply(sum, w, *(const uint4 *)x); }
-  static __device__ __forceinline__ void multiply(Sum *sum, const uint4 *w, uint4 x) {
-    unsigned a0[4] = {w[0].x, w[1].x, w[0].y, w[1].y}, a1[4] = {w[0].z, w[1].z, w[0].w, w[1].w};
+  typedef uint4 X;
+  static constexpr int kWords = 2, kFragments = 8, kXBytes = 2, kPitch = kWindowBytes + 64;
+  static constexpr bool kGroups = false, kScaled = false;
+  static __device__ __forceinline__ void fragments(const uint4 *w, unsigned *a) {
+    a[0] = w[0].x, a[1] = w[1].x, a[2] = w[0].y, a[3] = w[1].y;
+    a[4] = w[0].z, a[5] = w[1].z, a[6] = w[0].w, a[7] = w[1].w;
+  }
+  static __device__ __forceinline__ void multiply(Sum *sum, const unsigned *a, X x) {
     unsigned b0[2] = {x.x, x.y}, b1[2] = {x.z, x.w};
-    multiply_add(T{}, sum, a0, b0);
-    multiply_add(T{}, sum, a1, b1);
+    multiply_add(T{}, sum, a, b0);
+    multiply_add(T{}, sum, a + 4, b1);
   }
 };
 
@@ -75,20 +78,16 @@ DEVICE_FN void widen_codes(TypeF16, unsigned codes, unsigned *low, unsigned *hig
   *high = subtract_f16x2(select_bytes(u, 0x64646464u, 0x4342u), 0x64806480u);
 }
 
-// int8 weights, 16-bit activations: exact products of codes, scaled as fp32 sums.
-template <class T> struct ProductW8 {
-  typedef float Sum;
-  static constexpr int kWords = 1, kXBytes = 2, kPitch = kWindowBytes + 64;
-  static constexpr bool kGroups = true;
-  static __device__ __forceinline__ void multiply(Sum *sum, const uint4 *w, const char *x) {
-    uint4 b = *(const uint4 *)x;
-    unsigned a0[4], a1[4], b0[2] = {b.x, b.y}, b1[2] = {b.z, b.w};
-    widen_codes(T{}, w->x, a0 + 0, a0 + 2);
-    widen_codes(T{}, w->z, a0 + 1, a0 + 3);
-    widen_codes(T{}, w->y, a1 + 0, a1 + 2);
-    widen_codes(T{}, w->w, a1 + 1, a1 + 3);
-    multiply_add(T{}, sum, a0, b0);
-    multiply_add(T{}, sum, a1, b1);
+// int8 weights, 16-bit activations: exact products of codes, summed in fp32. GROUPS: sums for each group of columns, scaled
+// and added; else one sum for all, scaled at the end.
+template <class T, bool GROUPS> struct ProductW8 : Product16<T> {
+  static constexpr int kWords = 1;
+  static constexpr bool kGroups = GROUPS, kScaled = !GROUPS;
+  static __device__ __forceinline__ void fragments(const uint4 *w, unsigned *a) {
+    widen_codes(T{}, w->x, a + 0, a + 2);
+    widen_codes(T{}, w->z, a + 1, a + 3);
+    widen_codes(T{}, w->y, a + 4, a + 6);
+    widen_codes(T{}, w->w, a + 5, a + 7);
   }
 };
 
@@ -96,34 +95,46 @@ template <class T> struct ProductW8 {
 // integer sum for all, which is exact.
 template <bool GROUPS> struct ProductS8 {
   typedef int Sum;
-  static constexpr int kWords = 1, kXBytes = 1, kPitch = kWindowBytes + 32;
-  static constexpr bool kGroups = GROUPS;
-  static __device__ __forceinline__ void multiply(Sum *sum, const uint4 *w, const char *x) {
-    uint2 b = *(const uint2 *)x;
-    unsigned a[4] = {w->x, w->z, w->y, w->w}, both[2] = {b.x, b.y};
-    MMA_S8(sum, a, both, sum);
+  typedef uint2 X;
+  static constexpr int kWords = 1, kFragments = 4, kXBytes = 1, kPitch = kWindowBytes + 32;
+  static constexpr bool kGroups = GROUPS, kScaled = !GROUPS;
+  static __device__ __forceinline__ void fragments(const uint4 *w, unsigned *a) { a[0] = w->x, a[1] = w->z, a[2] = w->y, a[3] = w->w; }
+  static __device__ __forceinline__ void multiply(Sum *sum, const unsigned *a, X x) {
+    unsigned b[2] = {x.x, x.y};
+    MMA_S8(sum, a, b, sum);
   }
 };
 
+// Can rows of x be copied in 16-byte pieces?
+template <class P> DEVICE_FN bool aligned(const Gemm &g) {
+  constexpr int kElements = 16 / P::kXBytes;
+  return ((size_t)g.x & 15) == 0 && g.ldx % kElements == 0 && g.K % kElements == 0;
+}
+
+// Copies the 16 bytes of token m from column k on to shared memory; what lacks is 0.
+template <class P> DEVICE_FN void copy_piece(const Gemm &g, char *to, int m, int k, bool aligned) {
+  constexpr int kElements = 16 / P::kXBytes;
+  const char *from = (const char *)g.x + ((size_t)m * g.ldx + k) * P::kXBytes;
+  bool inside = m < g.M && k < g.K;
+  if (aligned) {
+    ASYNC_COPY16(to, inside ? (const void *)from : g.x, inside);
+    return;
+  }
+  ROLLED
+  for (int e = 0; e < kElements; e++) {
+    bool there = inside && k + e < g.K;
+    if (P::kXBytes == 2) ((unsigned short *)to)[e] = there ? ((const unsigned short *)from)[e] : 0;
+    else to[e] = there ? from[e] : 0;
+  }
+}
+
 // Copies a window of x, columns from `column` on, of 8 NT tokens from m0 on to shared memory; what lacks is 0.
 template <class P, int NT> DEVICE_FN void load_window(const Gemm &g, char *xs, int m0, int column) {
-  constexpr int kElements = 16 / P::kXBytes;
-  bool aligned = ((size_t)g.x & 15) == 0 && g.ldx % kElements == 0 && g.K % kElements == 0;
+  bool whole = aligned<P>(g);
   ROLLED
   for (int i = 0; i < NT; i++) {
-    int piece = threadIdx.x + i * kGemmThreads, m = piece >> 5, at = (piece & 31) * 16, k = column + (piece & 31) * kElements;
-    char *to = xs + m * P::kPitch + at;
-    const char *from = (const char *)g.x + ((size_t)(m0 + m) * g.ldx + k) * P::kXBytes;
-    bool inside = m0 + m < g.M && k < g.K;
-    if (aligned) ASYNC_COPY16(to, inside ? (const void *)from : g.x, inside);
-    else {
-      ROLLED
-      for (int e = 0; e < kElements; e++) {
-        bool there = inside && k + e < g.K;
-        if (P::kXBytes == 2) ((unsigned short *)to)[e] = there ? ((const unsigned short *)from)[e] : 0;
-        else to[e] = there ? from[e] : 0;
-      }
-    }
+    int piece = threadIdx.x + i * kGemmThreads, m = piece >> 5, at = (piece & 31) * 16;
+    copy_piece<P>(g, xs + m * P::kPitch + at, m0 + m, column + at / P::kXBytes, whole);
   }
 }
 
@@ -138,7 +149,7 @@ template <class P, int NT> DEVICE_FN void scale_group(const Gemm &g, float total
     }
 }
 
-// One word of the sum over warps and, in the block that ends last, over parts. Words are of type Word: float or int.
+// One word of the sum over warps. Words are of type Word: float or int.
 template <class Word> DEVICE_FN Word sum_of_turns(const Word *sums, int tokens, int m, int n) {
   Word v = sums[m * kSumPitch + n];
   for (int turn = 1; turn < kTurns; turn++) v += sums[(turn * tokens + m) * kSumPitch + n];
@@ -162,42 +173,35 @@ template <class Word> DEVICE_FN bool combine_parts(const Gemm &g, Word *sums, in
   __threadfence();
   ROLLED
   for (int e = threadIdx.x; e < count; e += kGemmThreads) {
-    Word v = 0;
+    Word v = ((const volatile Word *)part)[tile * count + e];
     ROLLED
-    for (unsigned p = 0; p < gridDim.y; p++) v += ((const volatile Word *)part)[(p * tiles + tile) * count + e];
+    for (unsigned p = 1; p < gridDim.y; p++) v += ((const volatile Word *)part)[(p * tiles + tile) * count + e];
     sums[e / kRowsOfBlock * kSumPitch + e % kRowsOfBlock] = v;
   }
   __syncthreads();
   return true;
 }
 
-// The sum of products as a number: integer sums are scaled by the row of w, both kinds by the token.
+// The sum of products as a number: sums of codes are scaled by the row of w, those of coded activations by the token.
 template <class P, class Word> DEVICE_FN float scaled(const Gemm &g, Word v, int n, int m) {
   float f = (float)v;
-  if (P::kXBytes == 1) {
-    if (!P::kGroups) f *= load(g.scale, g.scale_type, n);
-    f *= g.x_scale[m];
-  }
+  if (P::kScaled) f *= load(g.scale, g.scale_type, n);
+  if (P::kXBytes == 1) f *= g.x_scale[m];
   return f;
 }
 
-template <class P, int NT, class Word> DEVICE_FN void finish_block(const Gemm &g, Word *sums, int m0) {
-  constexpr int kTokens = 8 * NT;
+// Ends the outputs of a block: ROWS rows of w from `first` on and the tokens from m0 on. sum(m, row) is the total.
+template <class P, int ROWS, class F> DEVICE_FN void finish_block(const Gemm &g, int first, int m0, int tokens, F sum) {
   bool swiglu = g.epilogue.activation == kSwiGLU;
-  int width = swiglu ? kRowsOfBlock / 2 : kRowsOfBlock, turns = gridDim.y > 1 ? 1 : kTurns;
+  int width = swiglu ? ROWS / 2 : ROWS;
   ROLLED
-  for (int e = threadIdx.x; e < kTokens * width; e += kGemmThreads) {
-    int m = e / width, column = e % width, n = blockIdx.x * width + column;
+  for (int e = threadIdx.x; e < tokens * width; e += kGemmThreads) {
+    int m = e / width, column = e % width, n = first / ROWS * width + column;
     if (m0 + m >= g.M || n >= g.outputs) continue;
-    int at = swiglu ? column / 8 * 16 + column % 8 : column, first = blockIdx.x * kRowsOfBlock;
-    Word v = turns > 1 ? sum_of_turns(sums, kTokens, m, at) : sums[m * kSumPitch + at];
-    float a = scaled<P>(g, v, first + at, m0 + m);
-    if (!swiglu) {
-      finish(g.epilogue, a, first + at, m0 + m, n);
-      continue;
-    }
-    v = turns > 1 ? sum_of_turns(sums, kTokens, m, at + 8) : sums[m * kSumPitch + at + 8];
-    finish_swiglu(g.epilogue, a, scaled<P>(g, v, first + at + 8, m0 + m), first + at, first + at + 8, m0 + m, n);
+    int at = swiglu ? column / 8 * 16 + column % 8 : column;
+    float a = scaled<P>(g, sum(m, at), first + at, m0 + m);
+    if (!swiglu) finish(g.epilogue, a, first + at, m0 + m, n);
+    else finish_swiglu(g.epilogue, a, scaled<P>(g, sum(m, at + 8), first + at + 8, m0 + m), first + at, first + at + 8, m0 + m, n);
   }
 }
 
@@ -235,11 +239,14 @@ template <class P, int NT> DEVICE_FN void gemm(const Gemm &g) {
     for (int i = 0; i < kOwn; i++) {
       int tile = first + win * kWindow + i * kTurns + turn;
       if (!active || tile >= end) continue;
+      unsigned w_tile[P::kFragments];
+      P::fragments(words[i], w_tile);
       UNROLL
-      for (int j = 0; j < NT; j++) P::multiply(sum[j], words[i], window + j * 8 * P::kPitch + (i * kTurns + turn) * 32 * P::kXBytes);
+      for (int j = 0; j < NT; j++)
+        P::multiply(sum[j], w_tile, *(const typename P::X *)(window + j * 8 * P::kPitch + (i * kTurns + turn) * 32 * P::kXBytes));
       if (P::kGroups) {
-        int group = g.group ? tile / g.group : 0;
-        if (tile + kTurns >= end || (g.group && (tile + kTurns) / g.group != group)) scale_group<P, NT>(g, total, sum, group, panel * 16 + (lane >> 2));
+        int group = tile / g.group;
+        if (tile + kTurns >= end || (tile + kTurns) / g.group != group) scale_group<P, NT>(g, total, sum, group, panel * 16 + (lane >> 2));
       }
       if (tile + kWindow < end) load_words(words[i], tile + kWindow);
     }
@@ -253,7 +260,9 @@ template <class P, int NT> DEVICE_FN void gemm(const Gemm &g) {
         sums[(turn * kTokens + 8 * j + 2 * (lane & 3) + (r & 1)) * kSumPitch + row + (r & 2 ? 8 : 0)] = values[j][r];
     __syncthreads();
     if (gridDim.y > 1 && !combine_parts(g, sums, kTokens)) return;
-    finish_block<P, NT>(g, sums, m0);
+    bool one = gridDim.y > 1;
+    finish_block<P, kRowsOfBlock>(g, blockIdx.x * kRowsOfBlock, m0, kTokens,
+                                  [&](int m, int row) { return one ? sums[m * kSumPitch + row] : sum_of_turns(sums, kTokens, m, row); });
   };
   if constexpr (P::kGroups) leave((float *)xs, total);
   else leave((Sum *)xs, sum);

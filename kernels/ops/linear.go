@@ -149,34 +149,73 @@ func (e Epilogue) args(l *Linear, y Matrix, from, to int) []any {
 // plan is how the product of a tiled layer is cut: into parts of the columns, which
 // follow from the layer alone, and into launches of few rows.
 type plan struct {
-	blocks int // of panels
+	blocks int // of panels, of narrow blocks
 	parts  int
 	split  int // tiles of a part
-	tokens int // rows of a block: 8, 16, 32, 64
+	tokens int // rows of a block: 8, 16, 32, 64; 128: wide blocks, which add up all parts themselves
 	rows   int // of a launch
 }
 
 const (
 	panelsOfBlock = 4
 	rowsOfBlock   = panelsOfBlock * layout.PanelRows
-	// wantedBlocks fill a GPU of 132 multiprocessors twice.
-	wantedBlocks = 264
-	// minSplit tiles of a part are worth a partial sum.
-	minSplit = 16
+	// processors is the number of multiprocessors that parts and blocks are chosen for:
+	// those of an H100 or H200. It must not be the device's own, which results would
+	// depend on.
+	processors = 132
+	// splitTiles is the multiple that parts are cut at, for the stages of wide blocks;
+	// minSplit tiles fill the loads that a block has under way, and are worth a part.
+	splitTiles, minSplit = 4, 8
+	// partTiles is what leaving and collecting the sums of a part costs, in tiles: for 32
+	// rows 8 KiB each, which stay in the second-level cache, beside 4 KiB of weights.
+	partTiles = 2
 	// windowBytes of the rows of x are in shared memory at a time; with padding and
 	// twice, 1152 bytes a row.
 	sharedOfRow = 1152
+
+	wideTokens = 128
+	wideStages = 3
 )
 
-func (o *Ops) plan(l *Linear, rows int) plan {
+// parts returns the parts into which columns are cut, and the tiles of each. Few rows
+// take as long as their weights take to be read, by all multiprocessors at once: what
+// counts is the largest share of the weights that one of them gets, not how many are
+// busy. 288 blocks on 132 are no better than 396, as a few get a third block; 256 take
+// two thirds of that. A multiprocessor has two blocks at a time, and needs two to have
+// enough bytes under way (16 KiB of int8 weights or 32 KiB of 16-bit ones each), so
+// that fewer than two shares count as two. Among equals the fewest parts win.
+//
+//	cost = max(2, ⌈blocks·parts/132⌉) · (split + 2 for a part's sums)
+//
+// gives [6144, 2048] 4 parts, [8192, 2048] 2, [2048, 2048] 8, [2048, 8192] 8 and
+// [100278, 1536] 1. Not measured: it is reckoned from bytes and the size of the grid.
+func parts(blocks, tiles int) (n, split int) {
+	n, split = 1, ceil(tiles, splitTiles)*splitTiles
+	best := max(2, ceil(blocks, processors)) * tiles
+	for p := 2; p <= tiles/minSplit; p++ {
+		s := ceil(ceil(tiles, p), splitTiles) * splitTiles
+		if ceil(tiles, s) != p {
+			continue
+		}
+		if cost := max(2, ceil(blocks*p, processors)) * (s + partTiles); cost < best {
+			n, split, best = p, s, cost
+		}
+	}
+	return n, split
+}
+
+func (o *Ops) plan(l *Linear, x Matrix) plan {
+	rows := x.Rows
 	p := plan{blocks: ceil(l.panels, panelsOfBlock), tokens: 64}
-	p.parts = max(1, min(ceil(wantedBlocks, p.blocks), l.tiles/minSplit))
-	p.split = ceil(l.tiles, p.parts)
-	p.parts = ceil(l.tiles, p.split)
+	p.parts, p.split = parts(p.blocks, l.tiles)
 	for _, n := range []int{32, 16, 8} {
 		if rows <= n {
 			p.tokens = n
 		}
+	}
+	if o.wide(l, x) {
+		p.tokens, p.rows = wideTokens, wideTokens*maxGridY
+		return p
 	}
 	room := counters / p.blocks
 	if p.parts > 1 {
@@ -186,9 +225,50 @@ func (o *Ops) plan(l *Linear, rows int) plan {
 	return p
 }
 
+// wide reports whether wide blocks are taken: where they keep all multiprocessors busy,
+// and there is room for them. The bits are the same, so it may depend on anything.
+func (o *Ops) wide(l *Linear, x Matrix) bool {
+	words := x.inWords() && x.Cols*x.Type.Size()%16 == 0
+	return words && ceil(l.panels, l.widePanels())*ceil(x.Rows, wideTokens) >= o.wideBlocks && l.wideShared(x.Type) <= o.device.Info().SharedPerBlock
+}
+
+// widePanels is the number of panels of a wide block.
+func (l *Linear) widePanels() int {
+	if l.group > 0 {
+		return panelsOfBlock
+	}
+	return 2 * panelsOfBlock
+}
+
+// wideShared is the shared memory of a wide block: stages of 128 bytes of each token,
+// as much between them, and the same columns of its panels.
+func (l *Linear) wideShared(x Type) int {
+	const stageBytes = 128
+	row := stageBytes
+	if l.kind == tiled8 {
+		row /= x.Size()
+	}
+	return wideStages * ((wideTokens+1)*stageBytes + l.widePanels()*layout.PanelRows*row)
+}
+
+// shape is the launch for so many rows.
+func (p plan) shape(l *Linear, x Type, rows int) device.Launch {
+	if p.tokens == wideTokens {
+		return device.Launch{
+			Grid:  device.D(ceil(rows, wideTokens), ceil(l.panels, l.widePanels())),
+			Block: device.D(threads), Shared: l.wideShared(x),
+		}
+	}
+	return device.Launch{
+		Grid:  device.D(p.blocks, p.parts, ceil(rows, p.tokens)),
+		Block: device.D(threads), Shared: sharedOfRow * p.tokens,
+	}
+}
+
 func (o *Ops) tiledLinear(y, x Matrix, xScale Vector, l *Linear, e Epilogue) error {
-	p := o.plan(l, y.Rows)
-	if need := int64(4*p.parts*p.blocks*rowsOfBlock) * int64(p.tokens); p.parts > 1 && need > o.part.Bytes {
+	p := o.plan(l, x)
+	wide := p.tokens == wideTokens
+	if need := int64(4*p.parts*p.blocks*rowsOfBlock) * int64(p.tokens); !wide && p.parts > 1 && need > o.part.Bytes {
 		return device.Argumentf("linear layer: a workspace of %d bytes, the layer needs %d", o.part.Bytes, need)
 	}
 	if p.blocks > counters {
@@ -199,15 +279,11 @@ func (o *Ops) tiledLinear(y, x Matrix, xScale Vector, l *Linear, e Epilogue) err
 		to := min(from+p.rows, y.Rows)
 		dst, src, scale := y.Slice(from, to), x.Slice(from, to), xScale
 		scale.Offset += int64(4 * from)
-		shape := device.Launch{
-			Grid:  device.D(p.blocks, p.parts, ceil(to-from, p.tokens)),
-			Block: device.D(threads), Shared: sharedOfRow * p.tokens,
-		}
 		args := []any{
 			src, src.Stride, to - from, l.In, l.w, l.panels, l.tiles, p.split, l.Out,
 			l.scale, l.scale.Type, l.group, scale, o.part, o.done,
 		}
-		if err := o.launch(name, shape, append(args, e.args(l, dst, from, to)...)...); err != nil {
+		if err := o.launch(name, p.shape(l, x.Type, to-from), append(args, e.args(l, dst, from, to)...)...); err != nil {
 			return err
 		}
 	}
@@ -219,6 +295,8 @@ func (l *Linear) kernel(x Type, tokens int) string {
 	switch {
 	case l.kind == tiled16:
 		return fmt.Sprintf("gemm_%v_n%d", x, tokens)
+	case x != I8 && l.group > 0:
+		return fmt.Sprintf("gemm_w8_groups_%v_n%d", x, tokens)
 	case x != I8:
 		return fmt.Sprintf("gemm_w8_%v_n%d", x, tokens)
 	case l.group == 0:

@@ -282,7 +282,7 @@ func TestLinearOfAnyBatch(t *testing.T) {
 			some.x = all.x.slice(cut[0], cut[1])
 			same(t, some.run(b), together[cut[0]*s.n:cut[1]*s.n])
 		}
-		if p := b.o.plan(b.layer(all.weights()), 150); (p.parts > 1) != (s.k == 1024) {
+		if p := b.o.plan(b.layer(all.weights()), b.put(all.x)); (p.parts > 1) != (s.k == 1024) {
 			t.Errorf("%d columns are cut into %d parts", s.k, p.parts)
 		}
 	}
@@ -297,7 +297,7 @@ func TestLinearInManyLaunches(t *testing.T) {
 	}
 	c.gate = random(F32, 7, 640, 640, 1, 3)
 	b := newBench(t, emulated.Options{})
-	if p := b.o.plan(b.layer(c.weights()), 200); p.parts < 2 || p.rows >= 200 {
+	if p := b.o.plan(b.layer(c.weights()), b.put(c.x)); p.parts < 2 || p.rows >= 200 {
 		t.Fatalf("the plan %+v does not cut the rows", p)
 	}
 	got, some := c.run(b), c

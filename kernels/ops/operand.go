@@ -137,12 +137,16 @@ func (c *checker) shape(name string, m Matrix, rows, cols int) {
 	}
 }
 
+// inWords reports whether all rows start at multiples of 16 bytes.
+func (m Matrix) inWords() bool {
+	const word = 16
+	size := m.Type.Size()
+	return m.Offset%word == 0 && m.Stride*size%word == 0
+}
+
 // words checks that the rows of a 16-bit operand can be read 16 bytes at a time.
 func (c *checker) words(name string, m Matrix) {
-	const word = 16
-	size := int64(m.Type.Size())
-	c.require(!m.Type.narrow() || (m.Offset%word == 0 && int64(m.Stride)*size%word == 0),
-		"%s starts at byte %d with rows of %d bytes; wanted multiples of %d", name, m.Offset, int64(m.Stride)*size, word)
+	c.require(!m.Type.narrow() || m.inWords(), "%s starts at byte %d with rows of %d bytes; wanted multiples of 16", name, m.Offset, m.Stride*m.Type.Size())
 }
 
 // optional checks an operand that may be none.

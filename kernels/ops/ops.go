@@ -9,6 +9,8 @@ type Ops struct {
 	device device.Device
 	part   device.Buffer // partial sums of linear layers
 	done   device.Buffer // one counter for each of their tiles, zero between launches
+
+	wideBlocks int // so many wide blocks keep a device busy; fewer are not taken
 }
 
 const (
@@ -34,7 +36,7 @@ func New(d device.Device, workspace int64) (*Ops, error) {
 		d.Free(part)
 		return nil, err
 	}
-	return &Ops{device: d, part: part, done: done}, nil
+	return &Ops{device: d, part: part, done: done, wideBlocks: processors}, nil
 }
 
 // Device returns the device.
