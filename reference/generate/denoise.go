@@ -7,21 +7,27 @@ import (
 	"colakit/formats/tensor"
 )
 
-// denoise carries a block's latents from noise at t = T to t = 0.
-func (r *run) denoise(ctx context.Context, block int) ([]float32, error) {
+// denoise carries a block's latents from noise at t = T to t = 0 and returns them as a
+// pass, without a value if the engine holds them.
+func (r *run) denoise(ctx context.Context, block int) (Pass, error) {
+	p := Pass{Block: block}
 	z, err := r.start(block)
 	if err != nil {
-		return nil, err
+		return p, err
 	}
+	if r.blocks != nil {
+		return p, r.blocks.Denoise(ctx, r.flow(block, z))
+	}
+	p.Z = z
 	for step := range r.options.Steps {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return p, err
 		}
 		if err := r.step(ctx, Site{Stage: Denoise, Block: block, Step: step}, z); err != nil {
-			return nil, err
+			return p, err
 		}
 	}
-	return z, nil
+	return p, nil
 }
 
 // start draws the noise of a block, sample by sample.

@@ -107,7 +107,7 @@ func (m Model) PrefixLengths(prefix [][]float32) ([]int, error) {
 // every sample. Rows are the samples' blocks, one after the other.
 type Pass struct {
 	Block, Step int
-	Z           []float32 // latents [batch·BlockSize, LatentDim], row-major
+	Z           []float32 // latents [batch·BlockSize, LatentDim], row-major; nil: those that a BlockEngine holds
 	T           []float32 // timestep of each row, 0…1000, not rounded; nil for Decode and Commit
 }
 

@@ -98,6 +98,9 @@ func Run(ctx context.Context, e Engine, prompts []Prompt, o Options, noise Noise
 	if err := r.lay(prompts); err != nil {
 		return nil, err
 	}
+	if o.Tap == nil {
+		r.blocks, _ = e.(BlockEngine)
+	}
 	e.Observe(o.Tap)
 	defer e.Observe(nil)
 	if err := r.begin(ctx); err != nil {
@@ -115,6 +118,7 @@ func Run(ctx context.Context, e Engine, prompts []Prompt, o Options, noise Noise
 // run is the state of a batch.
 type run struct {
 	engine   Engine
+	blocks   BlockEngine // the same; nil: the loop over steps is here
 	model    Model
 	options  Options
 	noise    Noise
@@ -192,16 +196,11 @@ func (r *run) begin(ctx context.Context) error {
 
 // block generates one block and reports whether another one follows.
 func (r *run) block(ctx context.Context, block int) (more bool, err error) {
-	z, err := r.denoise(ctx, block)
+	pass, err := r.denoise(ctx, block)
 	if err != nil {
 		return false, err
 	}
-	pass := Pass{Block: block, Z: z}
-	logits, err := r.engine.Decode(ctx, pass)
-	if err != nil {
-		return false, err
-	}
-	ids, err := r.sample(logits)
+	ids, err := r.tokens(ctx, pass)
 	if err != nil {
 		return false, err
 	}
@@ -210,10 +209,24 @@ func (r *run) block(ctx context.Context, block int) (more bool, err error) {
 		return false, err
 	}
 	r.note(ids)
-	if err := r.engine.Commit(ctx, pass); err != nil {
-		return false, err
+	if r.blocks == nil { // else the next block's Denoise commits, and nobody needs it after the last
+		if err := r.engine.Commit(ctx, pass); err != nil {
+			return false, err
+		}
 	}
 	return !stop && r.unfinished(block), nil
+}
+
+// tokens decodes a block and chooses its tokens.
+func (r *run) tokens(ctx context.Context, p Pass) ([][]int32, error) {
+	if r.blocks != nil && r.options.Sampling.Greedy() {
+		return r.held(ctx)
+	}
+	logits, err := r.engine.Decode(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	return r.sample(logits)
 }
 
 // sample chooses the block's tokens and returns those of each sample.

@@ -11,12 +11,19 @@ import (
 // each a run of a batch's samples and has them compute at the same time. As the loop
 // around them stays one, and a sample's values do not depend on the batch it is in,
 // neither noise, nor drawn tokens, nor the order of results depend on their number.
-// While a tap looks on, the first engine computes alone. Close closes all.
+// While a tap looks on, the first engine computes alone. The engine is a BlockEngine if
+// all are. Close closes all.
 func Shard(engines []Engine) Engine {
 	if len(engines) == 1 {
 		return engines[0]
 	}
-	return &sharded{engines: engines, observed: engines[:1]}
+	s := &sharded{engines: engines, observed: engines[:1]}
+	for _, e := range engines {
+		if _, ok := e.(BlockEngine); !ok {
+			return s
+		}
+	}
+	return &shardedBlocks{s}
 }
 
 type sharded struct {
@@ -140,6 +147,29 @@ func (s *sharded) rows(values []float32, p part) []float32 {
 	}
 	width := len(values) / s.samples
 	return values[p.first*width : p.end*width]
+}
+
+// shardedBlocks is made of engines that all are BlockEngines.
+type shardedBlocks struct{ *sharded }
+
+func (s *shardedBlocks) Denoise(ctx context.Context, f Flow) error {
+	return s.run(Pass{Z: f.Z}, func(_ int, p part, b Pass) error {
+		own := f
+		own.Z, own.Guidance = b.Z, s.rows(f.Guidance, p)
+		if f.Pinned != nil {
+			own.Pinned = f.Pinned[p.first:p.end]
+		}
+		return p.Engine.(BlockEngine).Denoise(ctx, own)
+	})
+}
+
+func (s *shardedBlocks) Tokens(ctx context.Context, seen [][]int32, o Sampling) (ids []int32, broken []bool, err error) {
+	all, judged := make([][]int32, len(s.parts)), make([][]bool, len(s.parts))
+	err = s.run(Pass{}, func(i int, p part, _ Pass) (err error) {
+		all[i], judged[i], err = p.Engine.(BlockEngine).Tokens(ctx, seen[p.first:p.end], o)
+		return err
+	})
+	return slices.Concat(all...), slices.Concat(judged...), err
 }
 
 // Shows reports what the engine that a tap looks on shows.
