@@ -29,6 +29,18 @@ func aligned(n int64) int64 { return (n + alignment - 1) / alignment * alignment
 // reset takes everything back.
 func (a *arena) reset() { a.chunk, a.used, a.taken = 0, 0, 0 }
 
+// position is a place in an arena.
+type position struct {
+	chunk       int
+	used, taken int64
+}
+
+// position returns where memory is given out next.
+func (a *arena) position() position { return position{a.chunk, a.used, a.taken} }
+
+// rewind takes back what was given out behind a position.
+func (a *arena) rewind(to position) { a.chunk, a.used, a.taken = to.chunk, to.used, to.taken }
+
 // bytes returns n bytes at an offset of a buffer, valid until the next reset.
 func (a *arena) bytes(n int64) (b device.Buffer, offset int64, err error) {
 	n = aligned(max(n, 1))
@@ -60,6 +72,14 @@ func (a *arena) reserve(n int64) error {
 	return err
 }
 
+// size returns the bytes of the memory.
+func (a *arena) size() (n int64) {
+	for _, c := range a.chunks {
+		n += c.Bytes
+	}
+	return n
+}
+
 // free gives the memory back to the device.
 func (a *arena) free() error {
 	var errs []error
@@ -87,13 +107,8 @@ func newScratch(d device.Device) *scratch {
 func (s *scratch) grown() int { return s.whole.grown + s.layers[0].grown + s.layers[1].grown }
 
 // bytes returns the size of the memory.
-func (s *scratch) bytes() (n int64) {
-	for _, a := range []*arena{s.whole, s.layers[0], s.layers[1]} {
-		for _, c := range a.chunks {
-			n += c.Bytes
-		}
-	}
-	return n
+func (s *scratch) bytes() int64 {
+	return s.whole.size() + s.layers[0].size() + s.layers[1].size()
 }
 
 func (s *scratch) free() error {

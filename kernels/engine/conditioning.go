@@ -111,15 +111,22 @@ func (k *conditioner) condition(p *pass, t []float32) *condition {
 	if k.embedding != nil {
 		k.learn(p, t)
 	}
+	of, err := k.linesOf(t)
+	p.fail(err)
+	return &condition{lines: k.lines, of: of, line: p.ints(of)}
+}
+
+// linesOf returns the lines of timesteps, which have to be known.
+func (k *conditioner) linesOf(t []float32) ([]int32, error) {
 	of := make([]int32, len(t))
 	for r, at := range t {
 		line, known := k.line[at]
 		if !known {
-			p.fail(fmt.Errorf("timestep %v is none of the %d that the model's AdaLN table holds", at, len(k.line)))
+			return of, fmt.Errorf("timestep %v is none of the %d that the model's AdaLN table holds", at, len(k.line))
 		}
 		of[r] = int32(line)
 	}
-	return &condition{lines: k.lines, of: of, line: p.ints(of)}
+	return of, nil
 }
 
 // observed computes a line for every row of the pass, by what a tap makes of the way.

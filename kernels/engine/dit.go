@@ -59,7 +59,11 @@ func newDiTBlock(l *loader, c hf.DiTConfig, i int, ropes *sharedRopes, kv *ops.C
 
 // velocity runs the whole model on z [R, c] at the timesteps t [R].
 func (d *dit) velocity(p *pass, z ops.Matrix, c *condition) ops.Matrix {
-	x := d.trunk(p, z, c)
+	return d.head(p, d.trunk(p, z, c), c)
+}
+
+// head maps the residual stream x [R, d] to the velocity.
+func (d *dit) head(p *pass, x ops.Matrix, c *condition) ops.Matrix {
 	in := c.shiftScale(p, d.width, "dit.", "txt_out_ada.out_in.shift", "txt_out_ada.out_in.scale")
 	y := p.modulated("dit.", "txt_out.in", d.txtOutNorm, x, in, d.txtOut)
 	v := d.txtOut.apply(p, y, p.types.wide)

@@ -59,10 +59,12 @@ type engine struct {
 	batch   *batch // nil before Prefill and after Close
 	tap     generate.Tap
 
-	pieceRows int        // the most of a pass over prompts
-	rehearsal bool       // there are neither weights nor values
-	graph     *stepGraph // of the last shape of a step; nil: none yet
-	closed    bool
+	pieceRows   int   // the most of a pass over prompts
+	fuseRows    int   // the most of a block that is committed in a step of the next
+	stepsAtOnce int   // the most whose modulations are there at a time
+	rehearsal   bool  // there are neither weights nor values
+	loop        *loop // of blocks
+	closed      bool
 }
 
 // types are those that a contract gives values on the device.
@@ -120,8 +122,9 @@ func build(src tensor.Source, cfg hf.Config, d device.Device, o Options, sums in
 		return nil, err
 	}
 	e := &engine{
-		cfg: cfg, options: o, device: d, schedule: schedule, types: typesOf(o.Contract), pieceRows: pieceRows,
-		scratch: newScratch(d), rehearsal: rehearsal,
+		cfg: cfg, options: o, device: d, schedule: schedule, types: typesOf(o.Contract),
+		pieceRows: pieceRows, fuseRows: fuseRows, stepsAtOnce: stepsAtOnce,
+		scratch: newScratch(d), loop: &loop{memory: &arena{device: d}}, rehearsal: rehearsal,
 	}
 	if e.ops, err = ops.New(d, sums); err != nil {
 		return nil, err
@@ -178,9 +181,6 @@ func (e *engine) Close() error {
 // release gives all memory back.
 func (e *engine) release() error {
 	var errs []error
-	if e.graph != nil {
-		errs = append(errs, e.graph.close())
-	}
 	for _, b := range e.weights {
 		errs = append(errs, e.device.Free(b))
 	}
@@ -188,7 +188,7 @@ func (e *engine) release() error {
 	for _, r := range e.ropes {
 		errs = append(errs, r.free(e))
 	}
-	errs = append(errs, e.scratch.free(), e.dit.cache.free(), e.decoder.cache.free(), e.encoder.cache.free(), e.ops.Close())
+	errs = append(errs, e.loop.free(), e.scratch.free(), e.dit.cache.free(), e.decoder.cache.free(), e.encoder.cache.free(), e.ops.Close())
 	return errors.Join(errs...)
 }
 
@@ -259,4 +259,7 @@ func (e *engine) Shows(site generate.Site) bool {
 	return op != "ffn.hidden" || e.cfg.VAE.Act != "swiglu"
 }
 
-var _ generate.Partial = (*engine)(nil)
+var (
+	_ generate.Partial     = (*engine)(nil)
+	_ generate.BlockEngine = (*engine)(nil)
+)

@@ -87,17 +87,7 @@ func tokens(t *testing.T, e generate.Engine, which []int, tap generate.Tap) [][]
 	t.Helper()
 	o := generate.Defaults()
 	o.Steps, o.MaxNewTokens, o.PadTokenID, o.Tap = 3, 8, 767, tap
-	batch := make([]generate.Prompt, len(which))
-	for i, n := range which {
-		batch[i] = generate.Prompt{Tokens: prompts[n]}
-	}
-	noise := generate.NoiseFunc(func(sample, block int, dst []float32) error {
-		for i := range dst {
-			dst[i] = float32((i*7919+which[sample]*104729+block*1299709)%2003)/1001 - 1
-		}
-		return nil
-	})
-	results, err := generate.Run(t.Context(), e, batch, o, noise)
+	results, err := generate.Run(t.Context(), e, batchOf(which), o, noiseOf(which))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,6 +96,24 @@ func tokens(t *testing.T, e generate.Engine, which []int, tap generate.Tap) [][]
 		out[i] = r.BlockTokens()
 	}
 	return out
+}
+
+func batchOf(which []int) []generate.Prompt {
+	batch := make([]generate.Prompt, len(which))
+	for i, n := range which {
+		batch[i] = generate.Prompt{Tokens: prompts[n]}
+	}
+	return batch
+}
+
+// noiseOf depends on the prompt alone.
+func noiseOf(which []int) generate.Noise {
+	return generate.NoiseFunc(func(sample, block int, dst []float32) error {
+		for i := range dst {
+			dst[i] = float32((i*7919+which[sample]*104729+block*1299709)%2003)/1001 - 1
+		}
+		return nil
+	})
 }
 
 // TestBatches: a sample's tokens depend neither on the batch that it is in nor on
@@ -138,23 +146,6 @@ func long(t *testing.T) {
 type everything struct{ nothing }
 
 func (everything) Want(generate.Site) bool { return true }
-
-// TestGraphs: the launches of a step are recorded once for a shape, whatever the
-// block, and are replayed with the same result.
-func TestGraphs(t *testing.T) {
-	e := open(t, Options{Contract: generate.Released}).(*engine)
-	first := tokens(t, e, []int{1}, nil)
-	graph := e.graph
-	if graph == nil {
-		t.Fatal("no step was recorded")
-	}
-	if d := cmp.Diff(first, tokens(t, e, []int{1}, nil)); d != "" {
-		t.Error(d)
-	}
-	if e.graph != graph {
-		t.Error("the same shape was recorded twice")
-	}
-}
 
 // TestClose: everything that was allocated is given back.
 func TestClose(t *testing.T) {

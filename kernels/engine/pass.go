@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/binary"
+	"math"
 
 	"colakit/kernels/ops"
 	"colakit/reference/generate"
@@ -23,8 +24,7 @@ type pass struct {
 	tap  generate.Tap  // nil: nobody looks
 	site generate.Site // of this pass; Path is filled in by see
 
-	tiles, positions, slots ops.Vector
-	pages                   ops.Matrix
+	tables
 
 	err error
 }
@@ -62,19 +62,19 @@ func (e *engine) begin(ctx context.Context, site generate.Site, c *cache, block 
 	if p.err != nil {
 		return p
 	}
-	p.tiles = p.ints(ops.AttentionTiles(spans, block))
-	p.positions = p.ints(ops.Positions(spans))
-	p.slots = p.ints(c.paged().Slots(spans))
-	flat := c.paged().Flat(pageTableWidth)
-	width := len(flat) / max(len(c.table), 1)
-	table := p.ints(flat)
-	p.pages = ops.Matrix{Buffer: table.Buffer, Offset: table.Offset, Type: ops.I32, Rows: len(c.table), Cols: width, Stride: width}
+	var m image
+	m.tables(&p.tables, c, spans, block)
+	p.fail(m.upload(e.device, p.arena))
 	return p
 }
 
-// pageTableWidth is the width of tables of pages that are not wider, so that the
-// launches of short sequences are the same for every length.
-const pageTableWidth = 64
+// over starts a pass whose tables lie on the device, and which nobody looks at.
+func (e *engine) over(ctx context.Context, c *cache, block int, l plan) *pass {
+	e.scratch.whole.reset()
+	return &pass{
+		engine: e, arena: e.scratch.whole, ctx: ctx, spans: l.spans, rows: rowsOf(l.spans), block: block, cache: c, tables: l.tables,
+	}
+}
 
 // spansOf lays out a pass of queries rows of every sample after its cached ones.
 func spansOf(cached, queries []int) []ops.Span {
@@ -97,6 +97,14 @@ func intBytes(values []int32) []byte {
 	out := make([]byte, 0, 4*len(values))
 	for _, v := range values {
 		out = binary.LittleEndian.AppendUint32(out, uint32(v))
+	}
+	return out
+}
+
+func floatBytes(values []float32) []byte {
+	out := make([]byte, 0, 4*len(values))
+	for _, v := range values {
+		out = binary.LittleEndian.AppendUint32(out, math.Float32bits(v))
 	}
 	return out
 }

@@ -20,6 +20,7 @@ type Plan struct {
 	Decoder     int64 `json:"decoder_cache"` // keys and values
 	Encoder     int64 `json:"encoder_cache"` // keys and values of the prompts in work
 	Values      int64 `json:"values"`        // between the operations of a pass
+	Blocks      int64 `json:"blocks"`        // latents, tokens and tables of the blocks in work
 	Sums        int64 `json:"partial_sums"`  // of linear layers
 	Tables      int64 `json:"rotary_tables"`
 	// Rounding is what the driver's allocator takes beyond the sizes of buffers; 0 on
@@ -45,7 +46,7 @@ func PlanFor(src tensor.Source, cfg hf.Config, info device.Info, o Options) (Pla
 	}
 	p := Plan{Extent: o.Extent, room: e.taken()}
 	p.room.sums = sums
-	if err := errors.Join(e.scratch.free(), e.makeRoom(p.room)); err != nil {
+	if err := errors.Join(e.scratch.free(), e.loop.free(), e.makeRoom(p.room)); err != nil {
 		return Plan{}, err
 	}
 	p.count(e)
@@ -64,7 +65,7 @@ func (p *Plan) count(e *engine) {
 	p.Modulations = e.dit.cond.lines.Buffer.Bytes
 	p.Weights -= p.Modulations
 	p.Prior, p.Decoder, p.Encoder = e.dit.cache.bytes(), e.decoder.cache.bytes(), e.encoder.cache.bytes()
-	p.Values, p.Sums = e.scratch.bytes(), e.ops.Bytes()
+	p.Values, p.Blocks, p.Sums = e.scratch.bytes(), e.loop.memory.size(), e.ops.Bytes()
 	for _, r := range e.ropes {
 		p.Tables += r.sine.Buffer.Bytes + r.cosine.Buffer.Bytes
 	}
@@ -104,7 +105,7 @@ func (p Plan) Parts() (all []Part) {
 	for _, part := range []Part{
 		{"weights", p.Weights}, {"modulations", p.Modulations},
 		{"cache of the prior", p.Prior}, {"cache of the decoder", p.Decoder}, {"cache of the encoder", p.Encoder},
-		{"values of a pass", p.Values}, {"partial sums", p.Sums}, {"rotary tables", p.Tables}, {"rounding of the driver", p.Rounding},
+		{"values of a pass", p.Values}, {"blocks in work", p.Blocks}, {"partial sums", p.Sums}, {"rotary tables", p.Tables}, {"rounding of the driver", p.Rounding},
 	} {
 		if part.Bytes > 0 {
 			all = append(all, part)
@@ -130,7 +131,7 @@ func (p Plan) String() string {
 
 // room is what an engine takes beside its weights.
 type room struct {
-	whole, layer            int64 // bytes of the arenas
+	whole, layer, loop      int64 // bytes of the arenas
 	prior, decoder, encoder int   // pages of the caches
 	positions               int   // of the rotary tables
 	lines                   int   // of modulations
@@ -141,7 +142,7 @@ type room struct {
 func (e *engine) taken() room {
 	s := e.scratch
 	r := room{
-		whole: s.whole.most, layer: max(s.layers[0].most, s.layers[1].most),
+		whole: s.whole.most, layer: max(s.layers[0].most, s.layers[1].most), loop: e.loop.memory.most,
 		prior: e.dit.cache.capacity, decoder: e.decoder.cache.capacity, encoder: e.encoder.cache.capacity,
 		lines: e.dit.cond.lines.Rows,
 	}
@@ -155,7 +156,7 @@ func (e *engine) taken() room {
 func (e *engine) makeRoom(r room) error {
 	s := e.scratch
 	errs := []error{
-		s.whole.reserve(r.whole), s.layers[0].reserve(r.layer), s.layers[1].reserve(r.layer),
+		s.whole.reserve(r.whole), s.layers[0].reserve(r.layer), s.layers[1].reserve(r.layer), e.loop.memory.reserve(r.loop),
 		e.dit.cache.reset(0, r.prior), e.decoder.cache.reset(0, r.decoder), e.encoder.cache.reset(0, r.encoder),
 		e.dit.cond.reserve(e, r.lines),
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"colakit/formats/hf"
@@ -146,8 +147,12 @@ func (e *engine) largestRun(ctx context.Context) error {
 	if err := e.Prefill(ctx, prefix); err != nil {
 		return err
 	}
-	e.batch = &batch{dit: rows, decoder: rows}
 	n := x.Batch * m.BlockSize
+	if err := e.largestBlocks(ctx, rows, n); err != nil {
+		return err
+	}
+	e.loop.forget()
+	e.batch = &batch{dit: rows, decoder: rows}
 	pass := generate.Pass{Z: make([]float32, n*m.LatentDim), T: make([]float32, n)}
 	for _, call := range []func() error{
 		func() error { _, _, err := e.Velocity(ctx, pass); return err },
@@ -159,4 +164,38 @@ func (e *engine) largestRun(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// largestBlocks runs the last two blocks of samples, the second of which commits the
+// first: behind so many rows, with n rows of latents.
+func (e *engine) largestBlocks(ctx context.Context, before []int, n int) error {
+	m, o := e.Model(), generate.Defaults()
+	f := generate.Flow{Z: make([]float32, n*m.LatentDim), Guidance: make([]float32, len(before))}
+	if m.Schedule != nil {
+		o.T, o.Steps = float64(m.Schedule.T), m.Schedule.Steps
+	}
+	f.T = generate.Schedule(o.T, o.Steps)[:o.Steps]
+	f.Widths = make([]float32, o.Steps)
+	first := slices.Clone(before)
+	if first[0] >= m.BlockSize && e.options.Extent.newRows(m) > m.BlockSize {
+		for i := range first {
+			first[i] -= m.BlockSize
+		}
+	}
+	e.batch = &batch{dit: first, decoder: slices.Clone(first)}
+	seen := make([][]int32, len(before))
+	for {
+		if err := e.Denoise(ctx, f); err != nil {
+			return err
+		}
+		if _, _, err := e.Tokens(ctx, seen, o.Sampling); err != nil {
+			return err
+		}
+		if e.batch.decoder[0] > before[0] {
+			return nil
+		}
+		for i := range seen {
+			seen[i] = make([]int32, m.BlockSize*m.PatchSize)
+		}
+	}
 }

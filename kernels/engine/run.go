@@ -100,6 +100,7 @@ var errRange = errors.New("a result is not finite: under the exact contract the 
 
 func (e *engine) prefill(ctx context.Context, prefix [][]float32) error {
 	e.batch = nil
+	e.loop.forget()
 	lengths, err := e.Model().PrefixLengths(prefix)
 	if err != nil {
 		return err
@@ -175,10 +176,15 @@ func (p *pass) latents(z []float32) ops.Matrix {
 	return p.floats(z, len(z)/c, c)
 }
 
+var errNoBatch = errors.New("no batch has been prefilled")
+
 // checkBlock returns the rows of a block of every sample.
 func (e *engine) checkBlock(p generate.Pass) ([]int, error) {
-	if e.batch == nil {
-		return nil, errors.New("no batch has been prefilled")
+	switch {
+	case e.batch == nil:
+		return nil, errNoBatch
+	case e.loop.held && !(e.loop.committed && e.loop.decoded):
+		return nil, errors.New("a block is held that has not been decoded and committed")
 	}
 	c, size, n := e.cfg.VAE.LatentDim, e.cfg.DiT.BlockSize, len(e.batch.dit)
 	if len(p.Z) != n*size*c {
@@ -211,7 +217,7 @@ func (e *engine) velocity(ctx context.Context, b generate.Pass) (cond, uncond []
 	spans, apart := spansOf(e.batch.dit, queries), e.apart(queries)
 	t := e.timesteps(b.T)
 	if e.tap == nil {
-		both, err := e.step(ctx, append(spans, shifted(apart, len(b.T))...), slices.Concat(b.Z, b.Z), slices.Concat(t, t))
+		both, err := e.denoise(ctx, generate.Site{}, append(spans, shifted(apart, len(b.T))...), slices.Concat(b.Z, b.Z), slices.Concat(t, t))
 		if err != nil {
 			return nil, nil, err
 		}
@@ -254,6 +260,9 @@ func (e *engine) denoise(ctx context.Context, site generate.Site, spans []ops.Sp
 }
 
 func (e *engine) decode(ctx context.Context, b generate.Pass) ([]float32, error) {
+	if b.Z == nil {
+		return e.heldLogits(ctx)
+	}
 	queries, err := e.checkBlock(b)
 	if err != nil {
 		return nil, err
@@ -272,6 +281,9 @@ func (e *engine) decode(ctx context.Context, b generate.Pass) ([]float32, error)
 }
 
 func (e *engine) commit(ctx context.Context, b generate.Pass) error {
+	if b.Z == nil {
+		return e.commitHeld(ctx)
+	}
 	queries, err := e.checkBlock(b)
 	if err != nil {
 		return err

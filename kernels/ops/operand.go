@@ -91,6 +91,13 @@ type Vector struct {
 // VectorOf returns the vector of n elements at the start of a buffer.
 func VectorOf(b device.Buffer, t Type, n int) Vector { return Vector{Buffer: b, Type: t, N: n} }
 
+// Slice returns the elements from (inclusive) to to (exclusive).
+func (v Vector) Slice(from, to int) Vector {
+	v.Offset += int64(from) * int64(v.Type.Size())
+	v.N = to - from
+	return v
+}
+
 func (v Vector) none() bool              { return v == Vector{} }
 func (v Vector) pointer() device.Pointer { return pointer(v.Buffer, v.Offset) }
 
