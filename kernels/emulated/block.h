@@ -14,7 +14,12 @@
 namespace emulated {
 
 constexpr unsigned kMaxThreads = 1024;
-constexpr size_t kStackBytes = 128 << 10;       // of a CUDA thread, with one unreadable page
+#if defined(__aarch64__)
+constexpr size_t kStackGuard = 64 << 10;        // unreadable: g++ looks for the end of a stack every so many bytes
+#else
+constexpr size_t kStackGuard = 4096;
+#endif
+constexpr size_t kStackBytes = (124 << 10) + kStackGuard;  // of a CUDA thread
 constexpr size_t kMaxDynamicShared = 232448;    // 227 KiB, the limit of capability 9.0
 
 struct AsyncCopy {  // one cp.async; carried out when its group is waited for
@@ -73,6 +78,7 @@ struct Block {
   size_t shared_bytes = 0;
   char *dynamic_map = nullptr, *dynamic_end = nullptr;
   void (*kernel)(const uint64_t *) = nullptr;
+  const char *name = "";         // the kernel's
   const uint64_t *slots = nullptr;
   bool failed = false;
   int code = 0;                  // Result's

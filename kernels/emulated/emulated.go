@@ -3,7 +3,7 @@
 package emulated
 
 /*
-#cgo CXXFLAGS: -std=c++17 -O2 -g1 -I${SRCDIR}/../cuda -I${SRCDIR} -fstack-clash-protection -Wall -Wno-unused-function -Wno-unknown-pragmas
+#cgo CXXFLAGS: -std=c++17 -g1 -I${SRCDIR}/../cuda -I${SRCDIR} -fstack-clash-protection -Wall -Wno-unused-function -Wno-unknown-pragmas
 #cgo LDFLAGS: -lpthread -ldl
 #include <stdlib.h>
 #include "bridge.h"
@@ -12,6 +12,7 @@ import "C"
 
 import (
 	"errors"
+	"os"
 	"runtime"
 	"time"
 	"unsafe"
@@ -20,7 +21,10 @@ import (
 	"colakit/kernels/device"
 )
 
-const sharedPerBlock = 232448 // kMaxDynamicShared of block.h
+const (
+	sharedPerBlock = 232448 // kMaxDynamicShared of block.h
+	pageSize       = 4096   // kPage of memory.h
+)
 
 // Device is an emulated device.
 type Device struct {
@@ -35,6 +39,9 @@ type Device struct {
 
 // Open returns an emulated device.
 func Open(o Options) (device.Device, error) {
+	if found := os.Getpagesize(); found != pageSize {
+		return nil, device.Unavailablef("the emulated device guards memory by pages of %d bytes; those of this system have %d", pageSize, found)
+	}
 	kernels, err := cuda.Kernels()
 	if err != nil {
 		return nil, err

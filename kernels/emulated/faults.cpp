@@ -26,7 +26,7 @@ struct sigaction old_segv, old_bus;
 
 bool in_stack_guard(Block *b) {
   uintptr_t stack = (uintptr_t)self->stack;
-  return b->fault_address >= stack && b->fault_address < stack + kPage;
+  return b->fault_address >= stack && b->fault_address < stack + kStackGuard;
 }
 
 std::string describe(Block *b) {
@@ -88,9 +88,31 @@ void on_fault(int signal_number, siginfo_t *info, void *context) {
   STACK_POINTER(u) = sp;
   PROGRAM_COUNTER(u) = (uintptr_t)fault_landing;
 }
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+// a sanitizer has printed a report and ends the program
+void say_where() {
+  if (block && self) fprintf(stderr, "that was %s\n", place().c_str());
+}
+#endif
 }  // namespace
 
+// "kernel gemm_f16_n8, block (0,0,0), thread (31,0,0)", of the CUDA thread that runs
+std::string place() {
+  uint3 b = block_index, t = self->index;
+  char s[200];
+  snprintf(s, sizeof s, "kernel %s, block (%u,%u,%u), thread (%u,%u,%u)", block->name, b.x, b.y, b.z, t.x, t.y, t.z);
+  return s;
+}
+
+#if defined(__SANITIZE_ADDRESS__)
+extern "C" __attribute__((visibility("default"))) void __ubsan_on_report(void) { say_where(); }  // UndefinedBehaviorSanitizer has no callback
+#endif
+
 void install_fault_handlers() {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  __sanitizer_set_death_callback(say_where);
+#endif
   struct sigaction action {};
   action.sa_sigaction = on_fault;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;

@@ -84,16 +84,24 @@ class Grid {
       return;
     }
     b->kernel = kernel_.run;
+    b->name = kernel_.name;
     b->slots = slots_;
     block_size = {size_.x, size_.y, size_.z};
     grid_size = {grid_.x, grid_.y, grid_.z};
     while (!failed_) {  // blocks are taken in order, so all before a failed one have been started
       uint64_t i = next_++;
       if (i >= total_) break;
-      block_index = {(unsigned)(i % grid_.x), (unsigned)(i / grid_.x % grid_.y), (unsigned)(i / grid_.x / grid_.y)};
-      run_block(b, size_, dynamic_, settings_, i);
+      uint64_t at = taken(i);
+      block_index = {(unsigned)(at % grid_.x), (unsigned)(at / grid_.x % grid_.y), (unsigned)(at / grid_.x / grid_.y)};
+      run_block(b, size_, dynamic_, settings_, at);
       if (b->failed) report(i, Result{b->code, b->message, b->failed_thread.x != ~0u, block_index, b->failed_thread});
     }
+  }
+
+  // the block that is taken as number i: another one ends last in each order
+  uint64_t taken(uint64_t i) const {
+    if (settings_.order == kReverse) return total_ - 1 - i;
+    return settings_.order == kRandom ? (i + settings_.seed) % total_ : i;
   }
 
   void report(uint64_t index, const Result &r) {

@@ -17,14 +17,15 @@
 // It needs cgo on Linux, amd64 or arm64; elsewhere Open returns an error that says so.
 package emulated
 
-// Order is the order in which the threads of a block get their first turn.
+// Order is the order in which the threads of a block, and the blocks of a grid, get
+// their first turn.
 type Order int
 
 // The orders.
 const (
 	Forward Order = iota
 	Reverse
-	Random // by Options.Seed and the block's index
+	Random // threads by Options.Seed and the block's index; blocks from block Seed on
 )
 
 // Options of a device.

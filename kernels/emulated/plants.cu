@@ -111,6 +111,15 @@ extern "C" __global__ void __launch_bounds__(64) bad_uninitialised(float *out) {
 }
 KERNEL(bad_uninitialised);
 
+// decides by shared memory that only thread 3 wrote
+extern "C" __global__ void __launch_bounds__(64) bad_decision(float *out) {
+  __shared__ float s[64];
+  if (threadIdx.x == 3) s[3] = 1.f;
+  __syncthreads();
+  if (s[threadIdx.x] > 0.f) out[blockIdx.x * 64 + threadIdx.x] = 1.f;
+}
+KERNEL(bad_decision);
+
 extern "C" __global__ void __launch_bounds__(32) bad_stack(int *out, int n) {
   volatile char big[200 << 10];
   big[n] = 1;

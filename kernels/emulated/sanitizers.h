@@ -22,9 +22,11 @@ void __tsan_read_range(void *, unsigned long);
 void __tsan_write_range(void *, unsigned long);
 }
 #endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#include <sanitizer/common_interface_defs.h>
+#endif
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
-#include <sanitizer/common_interface_defs.h>
 #endif
 #if defined(EMULATED_VALGRIND)
 #include <valgrind/memcheck.h>

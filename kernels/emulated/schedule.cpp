@@ -53,7 +53,7 @@ __thread uint64_t turns;  // of this OS thread
 void go(Thread *from, Thread *to) {
   Block *b = block;
   self = to;
-  switch_to(&from->context, to->context, to->stack + kPage, kStackBytes - kPage, fiber_of(b, to), from->state == State::kDone);
+  switch_to(&from->context, to->context, to->stack + kStackGuard, kStackBytes - kStackGuard, fiber_of(b, to), from->state == State::kDone);
 }
 
 char *take_stack(Block *b) {
@@ -63,7 +63,7 @@ char *take_stack(Block *b) {
     return p;
   }
   char *p = map_pages(kStackBytes);
-  if (!p || mprotect(p, kPage, PROT_NONE)) fail("the host has no memory left for the stack of a CUDA thread");
+  if (!p || mprotect(p, kStackGuard, PROT_NONE)) fail("the host has no memory left for the stack of a CUDA thread");
 #if defined(EMULATED_VALGRIND)
   VALGRIND_STACK_REGISTER(p, p + kStackBytes);
 #endif
@@ -76,7 +76,7 @@ void start(Block *b, Thread *t) {
   t->state = State::kStarted;
   if (t->parked) return;  // in entry, on a stack of its own
   if (!t->stack) t->stack = take_stack(b);
-  unpoison(t->stack + kPage, kStackBytes - kPage);  // its last user may have been abandoned
+  unpoison(t->stack + kStackGuard, kStackBytes - kStackGuard);  // its last user may have been abandoned
   t->context = new_context(t->stack + kStackBytes, entry);
 }
 
@@ -114,9 +114,19 @@ void deadlock() {
   fail("%s", text);
 }
 
+// valgrind names functions and lines; which CUDA thread that was shows when its turn ends
+void attribute_reports() {
+#if defined(EMULATED_VALGRIND)
+  static std::atomic<unsigned> seen{0};
+  unsigned now = VALGRIND_COUNT_ERRORS;
+  if (seen.exchange(now) != now) fprintf(stderr, "that was %s\n", place().c_str());
+#endif
+}
+
 // a thread has run to its end: whoever waits only for it can go on
 void finish(Thread *t) {
   Block *b = block;
+  attribute_reports();
   t->state = State::kDone;
   b->alive--;
   t->copies.clear();
@@ -315,6 +325,7 @@ void fail(const char *format, ...) {
 }
 
 void switch_to_next() {
+  attribute_reports();
   Block *b = block;
   Thread *me = self;
   turns++;
@@ -367,7 +378,7 @@ void run_block(Block *b, dim3 size, size_t dynamic_shared, const Settings &setti
   self = first;
   start(b, first);
   release(&b->start_token);
-  switch_to(&b->home, first->context, first->stack + kPage, kStackBytes - kPage, fiber_of(b, first), false);
+  switch_to(&b->home, first->context, first->stack + kStackGuard, kStackBytes - kStackGuard, fiber_of(b, first), false);
   acquire(&b->end_token);
   switches += turns - before;
   self = nullptr;
