@@ -194,7 +194,7 @@ func attentionCases() []attentionCase {
 		}
 		cases = append(cases,
 			attentionCase{typ: typ, g: Geometry{4, 4, 32}, spans: spans, block: 4, shift: 3, round: round},
-			attentionCase{typ: typ, g: Geometry{3, 1, 20}, spans: spans, block: 4, shift: 2, round: round},
+			attentionCase{typ: typ, g: Geometry{4, 2, 20}, spans: spans, block: 4, shift: 2, round: round},
 			attentionCase{typ: typ, g: Geometry{2, 2, 72}, spans: []Span{{0, 40, 0, 0}}, block: 16, shift: 4, round: round},
 			attentionCase{typ: typ, g: Geometry{2, 1, 128}, spans: []Span{{0, 16, 16, 0}, {16, 5, 0, 1}}, block: 0, shift: 4, round: round},
 			attentionCase{typ: typ, g: Geometry{1, 1, 200}, spans: []Span{{0, 16, 32, 0}}, block: 16, shift: 5, round: round},

@@ -11,7 +11,7 @@ import (
 func TestLinearOfCodes(t *testing.T) {
 	for _, s := range []struct{ m, k, n, ldx, group int }{
 		{1, 32, 16, 32, 0}, {9, 112, 70, 128, 0}, {20, 50, 24, 53, 0}, {70, 64, 16, 64, 0}, {5, 2048, 33, 2048, 0},
-		{9, 112, 20, 128, 32}, {3, 1088, 40, 1088, 64}, {17, 400, 40, 400, 128},
+		{9, 112, 20, 128, 32}, {40, 96, 24, 96, 32}, {3, 1088, 40, 1088, 64}, {17, 400, 40, 400, 128},
 	} {
 		t.Run(fmt.Sprint(s), func(t *testing.T) {
 			c := codedCase{s.m, s.k, s.n, s.ldx, s.group, codes(s.m*s.k, 1), vector(s.m, 0.02, 0.001, 2), vector(s.n*2*s.k, 0.01, 0.001, 3), codes(s.n*s.k, 4)}

@@ -173,13 +173,19 @@ func codes(n int, seed uint64) []int8 {
 	return q
 }
 
-// layerCases are shapes with tails in every dimension, for every kind of weights.
+// layerCases are shapes with tails in every dimension, for every kind of weights;
+// short runs leave out the largest products.
 func layerCases() []layerCase {
+	const short = 300_000
 	shapes := []struct{ m, k, n, ldx int }{
 		{1, 32, 16, 32}, {7, 40, 17, 48}, {8, 16, 64, 16}, {9, 100, 70, 107}, {17, 544, 130, 544}, {33, 264, 24, 272}, {70, 64, 80, 64}, {3, 1100, 20, 1104},
+		{12, 72, 33, 72}, {20, 96, 24, 96}, {2, 40, 24, 40}, {5, 72, 16, 72}, {19, 72, 33, 72},
 	}
 	var cases []layerCase
 	for i, s := range shapes {
+		if testing.Short() && s.m*s.k*s.n > short {
+			continue
+		}
 		seed := uint64(100 * i)
 		for _, t := range []Type{BF16, F16} {
 			x := random(t, s.m, s.k, s.ldx, 1, seed)
@@ -194,7 +200,7 @@ func layerCases() []layerCase {
 			if coded.group > 0 {
 				groups = ceil(s.k, coded.group)
 			}
-			coded.scales = numbers([]Type{F32, F16}[i/4], s.n, groups, groups, vector(s.n*groups, 0.01, 0.001, seed+4))
+			coded.scales = numbers([]Type{F32, F16}[i/4%2], s.n, groups, groups, vector(s.n*groups, 0.01, 0.001, seed+4))
 			coded.name = fmt.Sprintf("int8 groups of %d, %s", coded.group, plain.name)
 			cases = append(cases, coded)
 		}
@@ -288,8 +294,21 @@ func TestLinearOfAnyBatch(t *testing.T) {
 	}
 }
 
+// TestLinearOfParts expects the same bits whichever part of the columns ends last.
+func TestLinearOfParts(t *testing.T) {
+	c := layerCase{x: random(F16, 5, 2560, 2560, 1, 1), w: random(F16, 24, 2560, 2560, 0.1, 2), out: F32, stride: 24, e: Epilogue{Round: F32}}
+	b := newBench(t, emulated.Options{})
+	if p := b.o.plan(b.layer(c.weights()), b.put(c.x)); p.parts < 3 {
+		t.Fatalf("the plan %+v has too few parts", p)
+	}
+	check(t, inEveryOrder(t, c.run), c.oracle())
+}
+
 // TestLinearInManyLaunches runs rows that do not fit into the workspace at once.
 func TestLinearInManyLaunches(t *testing.T) {
+	if testing.Short() {
+		t.Skip("not run: -short")
+	}
 	c := layerCase{x: random(BF16, 200, 1056, 1056, 1, 1), w: random(BF16, 640, 1056, 1056, 0.1, 2), out: F32, stride: 640, e: Epilogue{Round: F32}}
 	c.line = make([]int32, 200)
 	for i := range c.line {

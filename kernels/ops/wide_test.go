@@ -26,15 +26,22 @@ func ways(t *testing.T, run func(b *bench) []float32) []float32 {
 	return wide
 }
 
+type wideShape struct{ m, k, n, ldx int }
+
 // wideShapes have tails of tokens, panels, tiles and parts: of 33 tiles, 12, 12 and 9.
-var wideShapes = []struct{ m, k, n, ldx int }{
-	{1, 32, 16, 32}, {130, 48, 140, 64}, {128, 96, 128, 96}, {70, 1056, 72, 1056}, {260, 272, 20, 288},
+// Short runs leave out the last two.
+func wideShapes() []wideShape {
+	all := []wideShape{{1, 32, 16, 32}, {130, 48, 140, 64}, {128, 96, 128, 96}, {70, 1056, 72, 1056}, {260, 272, 20, 288}}
+	if testing.Short() {
+		return all[:3]
+	}
+	return all
 }
 
 // TestLinearWide compares wide blocks with narrow ones and with the oracle, for every
 // kind of weights with 16-bit activations.
 func TestLinearWide(t *testing.T) {
-	for i, s := range wideShapes {
+	for i, s := range wideShapes() {
 		seed := uint64(1000 + 10*i)
 		for _, typ := range []Type{BF16, F16} {
 			c := layerCase{x: random(typ, s.m, s.k, s.ldx, 1, seed), w: random(typ, s.n, s.k, s.k, 0.1, seed+1), bias: vector(s.n, 0, 1, seed+2), out: F32, stride: s.n + 1, e: Epilogue{Round: F32}}
@@ -55,7 +62,7 @@ func TestLinearWide(t *testing.T) {
 
 // TestLinearWideOfCodes does so for int8 activations.
 func TestLinearWideOfCodes(t *testing.T) {
-	for _, s := range wideShapes {
+	for _, s := range wideShapes() {
 		for _, group := range []int{0, 64, 96} {
 			c := codedCase{s.m, s.k, s.n, s.ldx, group, codes(s.m*s.k, 1), vector(s.m, 0.02, 0.001, 2), vector(s.n*2*s.k, 0.01, 0.001, 3), codes(s.n*s.k, 4)}
 			t.Run(fmt.Sprintf("groups of %d, %+v", group, s), func(t *testing.T) { check(t, ways(t, c.run), c.oracle()) })

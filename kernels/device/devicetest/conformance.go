@@ -10,12 +10,14 @@ import (
 	"strings"
 	"testing"
 
+	"colakit/kernels/cuda"
 	"colakit/kernels/device"
 )
 
 // Conformance tests an implementation with the probe kernels. open returns a new
 // device that can allocate at most memory bytes (0: as many as it has) or skips.
 func Conformance(t *testing.T, open func(t *testing.T, memory int64) device.Device) {
+	launched := map[string]int{}
 	for _, c := range []struct {
 		name string
 		test func(*testing.T, device.Device)
@@ -29,10 +31,22 @@ func Conformance(t *testing.T, open func(t *testing.T, memory int64) device.Devi
 		{"arguments", testArguments},
 		{"time", testTime},
 	} {
-		t.Run(c.name, func(t *testing.T) { c.test(t, open(t, 0)) })
+		t.Run(c.name, func(t *testing.T) { c.test(t, Recorder{open(t, 0), launched}) })
 	}
+	t.Run("every probe", func(t *testing.T) { testEveryProbe(t, launched) })
 	t.Run("fault", func(t *testing.T) { testFault(t, open(t, 0)) })
 	t.Run("out of memory", func(t *testing.T) { testOutOfMemory(t, open(t, 1<<20)) })
+}
+
+// testEveryProbe expects that the tests before it have launched all probes.
+func testEveryProbe(t *testing.T, launched map[string]int) {
+	kernels, err := cuda.Kernels()
+	Must(t, err)
+	for _, k := range kernels {
+		if k.File == "probe.cu" && launched[k.Name] == 0 {
+			t.Errorf("no test launches %s", k.Name)
+		}
+	}
 }
 
 func testMemory(t *testing.T, d device.Device) {

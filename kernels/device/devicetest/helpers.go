@@ -8,6 +8,21 @@ import (
 	"colakit/kernels/device"
 )
 
+// Recorder is a device that counts the launches of each kernel.
+type Recorder struct {
+	device.Device
+	Launched map[string]int
+}
+
+// Launch counts the launches that succeed.
+func (r Recorder) Launch(kernel string, l device.Launch, args ...any) error {
+	err := r.Device.Launch(kernel, l, args...)
+	if err == nil {
+		r.Launched[kernel]++
+	}
+	return err
+}
+
 // Must ends the test on an error.
 func Must(t testing.TB, err error) {
 	t.Helper()
