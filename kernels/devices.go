@@ -2,6 +2,7 @@ package kernels
 
 import (
 	"fmt"
+	"os"
 
 	"colakit/kernels/device"
 	"colakit/kernels/driver"
@@ -23,13 +24,14 @@ const (
 
 // Open opens the emulated device or a CUDA device. memory bounds the bytes that can
 // be allocated at a time; 0: what the device has. An error that wraps
-// device.ErrUnavailable says why there is no such device.
+// device.ErrUnavailable says why there is no such device. COLAKIT_KERNELS names a file
+// that a CUDA device loads in place of the embedded kernels (driver.Options.Kernels).
 func Open(kind string, index int, memory int64) (device.Device, error) {
 	switch kind {
 	case Emulated:
 		return emulated.Open(emulated.Options{Memory: memory})
 	case CUDA:
-		return driver.Open(driver.Options{Index: index, Memory: memory})
+		return driver.Open(driver.Options{Index: index, Memory: memory, Kernels: os.Getenv("COLAKIT_KERNELS")})
 	}
 	return nil, device.Unavailablef("there are no devices of kind %q", kind)
 }

@@ -22,4 +22,8 @@ type Options struct {
 	Index  int   // of the device
 	Memory int64 // bytes that can be allocated at a time; 0: what the device has
 	Check  bool  // wait after every launch, so that an error names its kernel exactly
+
+	// Kernels names a file with all kernels as PTX, a cubin or a fatbin, such as
+	// scripts/nvcc.sh makes; empty: the PTX of package ptx.
+	Kernels string
 }

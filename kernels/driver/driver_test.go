@@ -152,12 +152,34 @@ func TestStalePTX(t *testing.T) {
 		report := filepath.Join(t.TempDir(), "report")
 		t.Setenv("FAKECUDA_REPORT", report)
 		_, err := open(Options{}, info, handle, c.image)
-		contains(t, err, "CUDA device 0", "the driver refuses the kernels' PTX", c.text)
+		contains(t, err, "CUDA device 0", "the driver refuses the kernels' code", c.text)
 		nothingLeft(t, report)
 	}
 }
 
 // TestDeviceMemory fills the device itself.
+// TestOtherKernels loads a file in place of the embedded kernels.
+func TestOtherKernels(t *testing.T) {
+	fake(t)
+	file := filepath.Join(t.TempDir(), "kernels")
+	_, err := Open(Options{Kernels: file})
+	contains(t, err, "in place of the embedded ones", file, "no such file")
+
+	devicetest.Must(t, os.WriteFile(file, []byte("\x7fELF\x00"), 0o600))
+	_, err = Open(Options{Kernels: file})
+	contains(t, err, "CUDA device 0", "with the kernels of "+file, "the driver refuses the kernels' code")
+
+	image, err := ptx.Image("8.0")
+	devicetest.Must(t, err)
+	devicetest.Must(t, os.WriteFile(file, []byte(image), 0o600))
+	d := opened(t, Options{Kernels: file})
+	b := devicetest.Put(t, d, []int32{0})
+	devicetest.Must(t, d.Launch("probe_store", device.Launch{Grid: device.D(1), Block: device.D(32)}, b, int64(0), int32(7)))
+	if got := devicetest.Get[int32](t, d, b); got[0] != 7 {
+		t.Errorf("stored %d", got[0])
+	}
+}
+
 func TestDeviceMemory(t *testing.T) {
 	fake(t)
 	t.Setenv("FAKECUDA_MEMORY", "1000000")

@@ -96,7 +96,7 @@ func loadModule(image string) (cu.Module, error) {
 	defer C.free(unsafe.Pointer(log))
 	var m C.CUmodule
 	if err := check("cuModuleLoadDataEx", C.load(&m, unsafe.Pointer(text), log, bytes)); err != nil {
-		return cu.Module{}, fmt.Errorf("the driver refuses the kernels' PTX: %w; %s", err, strings.Join(strings.Fields(C.GoString(log)), " "))
+		return cu.Module{}, fmt.Errorf("the driver refuses the kernels' code: %w; %s", err, strings.Join(strings.Fields(C.GoString(log)), " "))
 	}
 	return asModule(m), nil
 }

@@ -4,6 +4,7 @@ package driver
 
 import (
 	"fmt"
+	"os"
 	"runtime"
 	"strings"
 
@@ -87,17 +88,36 @@ func Open(o Options) (device.Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	image, err := ptx.Image(info.Capability)
+	image, err := imageOf(o, info)
 	if err != nil {
-		return nil, device.Unavailablef("CUDA device %d (%s): %v", o.Index, info.Name, err)
+		return nil, err
 	}
 	return open(o, info, handle, image)
+}
+
+// imageOf returns the kernels in a form that the driver loads.
+func imageOf(o Options, info device.Info) (string, error) {
+	if o.Kernels != "" {
+		raw, err := os.ReadFile(o.Kernels)
+		if err != nil {
+			return "", fmt.Errorf("kernels in place of the embedded ones: %w", err)
+		}
+		return string(raw), nil
+	}
+	image, err := ptx.Image(info.Capability)
+	if err != nil {
+		return "", device.Unavailablef("CUDA device %d (%s): %v", o.Index, info.Name, err)
+	}
+	return image, nil
 }
 
 func open(o Options, info device.Info, handle cu.Device, image string) (device.Device, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	label := fmt.Sprintf("CUDA device %d (%s)", o.Index, info.Name)
+	if o.Kernels != "" {
+		label += " with the kernels of " + o.Kernels
+	}
 	d := &Device{options: o, info: info, functions: map[string]cu.Function{}, ledger: device.Ledger{Device: label, Limit: o.Memory}}
 	c, err := handle.MakeContext(cu.SchedAuto)
 	if err != nil {
