@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # All that is to be done on a machine with a GPU, with one command: loads the PTX and runs the kernels' tests, verifies the
-# CUDA engine against the embedded goldens and, where PyTorch with CUDA is, against goldens exported there under the real
-# released contract, and measures generation, the public package beside it.
+# CUDA engine against the embedded goldens, compares code of nvcc with code of clang, verifies against goldens exported under
+# the real released contract where PyTorch with CUDA is, and measures generation, the public package beside it.
 #   scripts/benchmark-gpu.sh [WORK]     in the tree: builds what it needs first (scripts/gpu-bundle.sh)
 #   ./benchmark-gpu.sh [WORK]           in a folder that scripts/gpu-bundle.sh made: needs neither Go nor network
 # WORK takes 9 GB for a checkpoint of the released shapes with made-up weights (default: a folder in ${TMPDIR:-/tmp}).
@@ -50,6 +50,33 @@ for type in f16 bf16 int8 int8-g32; do
     attempt verify-$type ./colaverify --layerwise "$work/tiny-$type.cola" --engine cuda --progress none
 done
 attempt verify-int8-int8 ./colaverify --layerwise "$work/tiny-int8.cola" --activations int8 --engine cuda --progress none
+
+echo '== code of nvcc against code of clang'
+# nvcc_agrees NAME MODEL: the same tokens, and the verifier as satisfied; how many of its figures are the same to the last digit is printed
+nvcc_agrees() {
+  local name=$1 model=$2 by
+  for by in clang nvcc; do
+    [ $by = clang ] && unset COLAKIT_KERNELS || export COLAKIT_KERNELS=$PWD/kernels.fatbin
+    attempt $by-tokens-$name ./cola generate "$model" --input golden/tiny/prompts.jsonl --output "$work/$by-$name.jsonl" --engine cuda --progress none &&
+      attempt $by-verify-$name ./colaverify --layerwise "$model" --engine cuda --csv "results/$by-figures-$name.csv" --progress none ||
+      { unset COLAKIT_KERNELS && return 1; }
+  done
+  unset COLAKIT_KERNELS
+  attempt nvcc-agrees-$name cmp "$work/clang-$name.jsonl" "$work/nvcc-$name.jsonl"
+  echo "      $(diff "results/clang-figures-$name.csv" "results/nvcc-figures-$name.csv" | grep -c '^<') of $(wc -l <"results/clang-figures-$name.csv") figures differ"
+}
+compiler=$(grep -o '[0-9]*' kernels.fatbin.txt 2>/dev/null | head -n 1)
+driver=$(./cola devices --json | grep -o '"driver":"[0-9]*' | grep -o '[0-9]*$' | head -n 1)
+if [ -z "$compiler" ]; then
+  echo 'not run: the folder was made without nvcc'
+elif [ "${driver:-0}" -lt "$compiler" ]; then
+  echo "not run: a driver of CUDA $driver does not load code of nvcc $compiler"
+else
+  nvcc_agrees f32 tiny
+  for type in f16 int8; do
+    [ ! -e "$work/tiny-$type.cola" ] || nvcc_agrees $type "$work/tiny-$type.cola"
+  done
+fi
 
 python=${COLAKIT_PYTHON:-}
 if [ -n "$python" ] && ! "$python" -c 'import torch; raise SystemExit(not torch.cuda.is_available())' 2>/dev/null; then
