@@ -24,6 +24,10 @@ forward of the prior. The bandwidth is that of the weights that a step reads ove
 fastest time; beside it stands what the device copies at, its own bytes read and
 written. Kernels are timed in a run of one block, each waited for.
 
+The engines cuda and emulated run the loop of a block on the device and commit it
+in the steps of the next; the host waits for its tokens alone. "block" and "run" are
+measured so. Their parts come from further runs, which also wait behind the steps.
+
   cola bench tiny --engine reference,emulated
   cola bench model.cola --engine cuda --batch 64 --blocks 4
   cola bench --released --engine cuda --json

@@ -11,6 +11,8 @@ import (
 
 	"colakit/internal/torch"
 	"colakit/kernels/device"
+	"colakit/kernels/emulated"
+	"colakit/kernels/meter"
 	"colakit/reference/generate"
 )
 
@@ -187,4 +189,50 @@ func TestLoopMisuse(t *testing.T) {
 	cancel()
 	refused("a block after an interrupt", e.Denoise(cancelled, flow))
 	refused("the batch after half of a block", e.Denoise(ctx, flow))
+}
+
+// TestLoopWaits counts what the host does in a block once its passes are recorded: it
+// waits for the tokens alone.
+func TestLoopWaits(t *testing.T) {
+	const steps = 3
+	file, cfg := model(t)
+	for _, c := range []struct {
+		name     string
+		contract generate.Contract
+		fuse     int
+		drawn    bool
+		want     meter.Calls
+	}{
+		// a graph for a step and one for the decoder; ids marked, tokens chosen, the block
+		// kept and a flag cleared
+		{"fused", generate.Exact, fuseRows, false, meter.Calls{Waits: 1, Uploads: 3, Graphs: steps + 1, Kernels: 4}},
+		{"not fused", generate.Released, 0, false, meter.Calls{Waits: 1, Uploads: 3, Graphs: steps + 2, Kernels: 4}},
+		{"drawn", generate.Released, fuseRows, true, meter.Calls{Waits: 1, Uploads: 2, Graphs: steps + 1, Kernels: 2}},
+		{"drawn, exact", generate.Exact, fuseRows, true, meter.Calls{Waits: 2, Uploads: 2, Graphs: steps + 1, Kernels: 2}},
+	} {
+		d, err := emulated.Open(emulated.Options{})
+		if err != nil {
+			t.Skip("not run: ", err)
+		}
+		m := meter.New(d)
+		opened, err := New(file, cfg, m, Options{Contract: c.contract, Extent: Extent{Batch: 2, PromptTokens: 8, NewTokens: 16}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		opened.(*engine).fuseRows = c.fuse
+		var after []meter.Calls
+		inBlocks(t, opened, []int{1, 2}, func(o *generate.Options) {
+			o.Steps, o.MaxNewTokens = steps, 16
+			if c.drawn {
+				o.Sampling.Temperature = 1
+			}
+			o.OnBlock = func(int, [][]int32) error { after = append(after, m.Calls()); return nil }
+		})
+		if d := cmp.Diff(c.want, after[3].Minus(after[2])); d != "" {
+			t.Errorf("%s: %s", c.name, d)
+		}
+		if err := opened.Close(); err != nil {
+			t.Error(err)
+		}
+	}
 }

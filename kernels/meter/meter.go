@@ -1,5 +1,5 @@
 // Package meter measures what an engine does with a device: the memory that it
-// takes and the time of every kernel.
+// takes, how often it waits and launches, and the time of every kernel.
 package meter
 
 import (
@@ -16,10 +16,29 @@ type Device struct {
 	device.Device
 	sizes      map[device.Pointer]int64
 	live, peak int64
+	calls      Calls
 
 	timing   bool
 	kernels  map[string]*Kernel
 	recorded *graph // the graph that is being captured
+}
+
+// Calls counts what the host asks of a device.
+type Calls struct {
+	Waits   int `json:"waits"` // for all work: Download, Synchronize, Free, Time
+	Uploads int `json:"uploads"`
+	Graphs  int `json:"graphs"`  // launches of recorded work
+	Kernels int `json:"kernels"` // other launches; copies and fills on the device included
+}
+
+// Plus returns the sum.
+func (c Calls) Plus(o Calls) Calls {
+	return Calls{c.Waits + o.Waits, c.Uploads + o.Uploads, c.Graphs + o.Graphs, c.Kernels + o.Kernels}
+}
+
+// Minus returns the difference.
+func (c Calls) Minus(o Calls) Calls {
+	return Calls{c.Waits - o.Waits, c.Uploads - o.Uploads, c.Graphs - o.Graphs, c.Kernels - o.Kernels}
 }
 
 // Kernel is the time that the launches of a kernel took on the device.
@@ -37,6 +56,10 @@ func New(d device.Device) *Device {
 // Memory returns the bytes that are allocated, and the most that were at a time.
 func (d *Device) Memory() (live, peak int64) { return d.live, d.peak }
 
+// Calls returns what was asked for since the device was made; what a capture records is
+// asked for when it is launched.
+func (d *Device) Calls() Calls { return d.calls }
+
 // Alloc counts.
 func (d *Device) Alloc(bytes int64) (device.Buffer, error) {
 	b, err := d.Device.Alloc(bytes)
@@ -50,12 +73,37 @@ func (d *Device) Alloc(bytes int64) (device.Buffer, error) {
 
 // Free counts.
 func (d *Device) Free(b device.Buffer) error {
+	d.calls.Waits++
 	err := d.Device.Free(b)
 	if err == nil {
 		d.live -= d.sizes[b.Pointer]
 		delete(d.sizes, b.Pointer)
 	}
 	return err
+}
+
+// Upload counts.
+func (d *Device) Upload(dst device.Buffer, offset int64, src []byte) error {
+	d.calls.Uploads++
+	return d.Device.Upload(dst, offset, src)
+}
+
+// Download counts.
+func (d *Device) Download(dst []byte, src device.Buffer, offset int64) error {
+	d.calls.Waits++
+	return d.Device.Download(dst, src, offset)
+}
+
+// Synchronize counts.
+func (d *Device) Synchronize() error {
+	d.calls.Waits++
+	return d.Device.Synchronize()
+}
+
+// Time counts.
+func (d *Device) Time(f func() error) (time.Duration, error) {
+	d.calls.Waits++
+	return d.Device.Time(f)
 }
 
 // TimeKernels makes every kernel wait for the one before it and be timed, or ends
@@ -78,9 +126,12 @@ func (d *Device) run(name string, work func() error) error {
 	switch {
 	case d.recorded != nil:
 		d.recorded.work = append(d.recorded.work, named{name, work})
+		return work()
 	case d.timing:
+		d.calls.Kernels++
 		return d.time(name, work)
 	}
+	d.calls.Kernels++
 	return work()
 }
 
@@ -140,6 +191,7 @@ func (d *Device) Capture(record func() error) (device.Graph, error) {
 
 // Launch launches the graph, or what it consists of while kernels are timed.
 func (g *graph) Launch() error {
+	g.device.calls.Graphs++
 	if !g.device.timing {
 		return g.Graph.Launch()
 	}

@@ -79,6 +79,26 @@ func TestKernels(t *testing.T) {
 	}
 }
 
+// TestCalls counts calls, and those of graphs as one.
+func TestCalls(t *testing.T) {
+	d := opened(t, 0).(*Device)
+	x := devicetest.Put(t, d, []float32{1})
+	one := device.Launch{Grid: device.D(1), Block: device.D(32)}
+	add := func() error { return d.Launch("probe_axpy", one, x, x, float32(1), int32(1)) }
+	graph, err := d.Capture(func() error { return errors.Join(add(), d.Zero(x, 0, 4)) })
+	devicetest.Must(t, err)
+	before := d.Calls()
+	devicetest.Must(t, errors.Join(add(), graph.Launch(), graph.Launch(), d.Copy(x, 0, devicetest.Put(t, d, []float32{2}), 0, 4)))
+	devicetest.Get[float32](t, d, x)
+	devicetest.Must(t, d.Synchronize())
+	if diff := cmp.Diff(Calls{Waits: 2, Uploads: 1, Graphs: 2, Kernels: 2}, d.Calls().Minus(before)); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(d.Calls(), d.Calls().Minus(before).Plus(before)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestCopyBandwidth(t *testing.T) {
 	d := opened(t, 8<<20)
 	got, err := CopyBandwidth(d)

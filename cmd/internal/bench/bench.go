@@ -67,13 +67,15 @@ type Figures struct {
 	Load    float64 `json:"load"`              // reading the weights, and onto the device
 	Encode  Spread  `json:"encode"`            // the prompts of a batch
 	Prefill Spread  `json:"prefill"`           // their latents, prior and decoder
-	Step    Spread  `json:"step"`              // conditional and unconditional forward of the prior
-	Decode  Spread  `json:"decode"`            // a block
-	Commit  Spread  `json:"commit"`            // a block
-	Loop    Spread  `json:"loop"`              // per block: noise, guidance, Euler steps, sampling, on the CPU
+	Step    Spread  `json:"step"`              // conditional and unconditional forward of the prior; on a device a block's mean, all that a step does
+	Decode  Spread  `json:"decode"`            // a block; on a device with the choice of its tokens
+	Commit  Spread  `json:"commit"`            // a block; on a device part of the next one's steps, and nothing here
+	Loop    Spread  `json:"loop"`              // per block, on the CPU: noise; without a device guidance, Euler steps, sampling as well
 	Block   Spread  `json:"block"`             // all of it
 	Run     Spread  `json:"run"`               // encoding to last block
 	Speed   float64 `json:"tokens_per_second"` // of the fastest run: new tokens of all prompts
+
+	PerBlock *PerBlock `json:"per_block,omitempty"` // of all devices, in the last run
 
 	StepBytes  int64   `json:"step_bytes"`               // of the weights that a step reads, as the engine holds them
 	StepRate   float64 `json:"step_bandwidth"`           // StepBytes over the fastest step
@@ -84,6 +86,19 @@ type Figures struct {
 	Plans []engine.Plan `json:"device_memory_plans,omitempty"` // of each device, made before anything was loaded
 
 	Kernels []meter.Kernel `json:"kernels,omitempty"` // of encoding, prefill and one block, each timed by itself
+}
+
+// PerBlock is what the host asks of devices for a block, on average of those of a run.
+type PerBlock struct {
+	Waits   float64 `json:"host_waits"`
+	Uploads float64 `json:"uploads"`
+	Graphs  float64 `json:"graph_launches"`  // of recorded work
+	Kernels float64 `json:"kernel_launches"` // of others; copies and fills included
+}
+
+func perBlock(c meter.Calls, blocks int) *PerBlock {
+	n := float64(blocks)
+	return &PerBlock{float64(c.Waits) / n, float64(c.Uploads) / n, float64(c.Graphs) / n, float64(c.Kernels) / n}
 }
 
 // Run measures every choice. A choice that can't be opened, or can't run this, is in
@@ -182,20 +197,36 @@ func (m *measurement) run(ctx context.Context) (f Figures, err error) {
 	return f, m.devices(ctx, &f)
 }
 
-// timed runs the batch, some times to warm up and then to be measured.
+// timed runs the batch, some times to warm up and then to be measured. An engine that
+// runs the loop of blocks is measured once more as often, in parts.
 func (m *measurement) timed(ctx context.Context, f *Figures) error {
-	var all samples
-	for i := range m.WarmUp + m.Runs {
-		m.progress(f.Engine+" runs", int64(i), int64(m.WarmUp+m.Runs))
-		s, err := m.once(ctx, m.Blocks)
-		if err != nil {
-			return err
-		}
-		if i >= m.WarmUp {
-			all.add(s)
+	var warm, all, parts samples
+	kinds := []struct {
+		into  *samples
+		runs  int
+		apart bool
+	}{{&warm, m.WarmUp, false}, {&all, m.Runs, false}, {&parts, m.Runs, true}}
+	total := m.WarmUp + 2*m.Runs
+	if _, ok := m.engine.(generate.BlockEngine); !ok {
+		kinds, total = kinds[:2], m.WarmUp+m.Runs
+	}
+	done := 0
+	for _, k := range kinds {
+		for range k.runs {
+			m.progress(f.Engine+" runs", int64(done), int64(total))
+			s, err := m.once(ctx, m.Blocks, k.apart)
+			if err != nil {
+				return err
+			}
+			k.into.add(s)
+			done++
 		}
 	}
-	all.figures(f)
+	all.whole(f)
+	if len(kinds) == 2 {
+		parts = all
+	}
+	parts.parts(f)
 	return nil
 }
 
@@ -211,7 +242,7 @@ func (m *measurement) devices(ctx context.Context, f *Figures) error {
 		return nil
 	}
 	m.progress(f.Engine+" kernels", 0, 1)
-	if _, err := m.once(ctx, 1); err != nil {
+	if _, err := m.once(ctx, 1, false); err != nil {
 		return err
 	}
 	for _, d := range m.meters {
@@ -226,9 +257,14 @@ func (m *measurement) devices(ctx context.Context, f *Figures) error {
 	return nil
 }
 
-// once generates the batch and returns how long its parts took.
-func (m *measurement) once(ctx context.Context, blocks int) (samples, error) {
-	w := &stopwatch{Engine: m.engine}
+// once generates the batch and returns how long it took, and its parts if they are told
+// apart: with an engine that runs the loop of blocks that takes longer.
+func (m *measurement) once(ctx context.Context, blocks int, apart bool) (samples, error) {
+	w := &stopwatch{Engine: m.engine, meters: m.meters}
+	var watched generate.Engine = w
+	if b, ok := m.engine.(generate.BlockEngine); ok {
+		watched = &blockwatch{w, b, apart}
+	}
 	o := generate.Defaults()
 	model := m.engine.Model()
 	o.Steps, o.MaxNewTokens = m.Steps, blocks*model.BlockSize*model.PatchSize
@@ -238,11 +274,14 @@ func (m *measurement) once(ctx context.Context, blocks int) (samples, error) {
 	}
 	start := time.Now()
 	w.began = start
-	results, err := generate.Run(ctx, w, m.prompts(model), o, noise)
+	results, err := generate.Run(ctx, watched, m.prompts(model), o, noise)
 	if err != nil {
 		return samples{}, err
 	}
 	w.run = append(w.run, time.Since(start))
+	if len(m.meters) > 0 {
+		w.perBlock = perBlock(w.asked().Minus(w.calls), blocks)
+	}
 	for _, r := range results {
 		w.tokens += len(r.Generated())
 	}

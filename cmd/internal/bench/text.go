@@ -46,7 +46,26 @@ type row struct {
 }
 
 func timed(label string, s func(Figures) Spread) row {
-	return row{label, func(f Figures) string { return s(f).String() }}
+	return row{label, func(f Figures) string {
+		if s(f).Count == 0 {
+			return ""
+		}
+		return s(f).String()
+	}}
+}
+
+func (p *PerBlock) waits() string {
+	if p == nil {
+		return ""
+	}
+	return fmt.Sprintf("%.4g", p.Waits)
+}
+
+func (p *PerBlock) launches() string {
+	if p == nil {
+		return ""
+	}
+	return fmt.Sprintf("%.4g graphs, %.4g others", p.Graphs, p.Kernels)
 }
 
 var rows = []row{
@@ -60,6 +79,8 @@ var rows = []row{
 	timed("commit a block", func(f Figures) Spread { return f.Commit }),
 	timed("noise, guidance, sampling", func(f Figures) Spread { return f.Loop }),
 	timed("block", func(f Figures) Spread { return f.Block }),
+	{"host waits per block", func(f Figures) string { return f.PerBlock.waits() }},
+	{"launches per block", func(f Figures) string { return f.PerBlock.launches() }},
 	timed("run", func(f Figures) Spread { return f.Run }),
 	{"tokens per second", func(f Figures) string { return fmt.Sprintf("%.4g", f.Speed) }},
 	{"weights that a step reads", func(f Figures) string { return units.Bytes(f.StepBytes) }},
