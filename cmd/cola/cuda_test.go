@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,16 +29,16 @@ func gpu(t *testing.T) {
 }
 
 // TestCUDA: a GPU generates the reference's records, and so do two that share the
-// batch, where there are two.
+// batch, where there are two. In three blocks all passes are recorded and replayed.
 func TestCUDA(t *testing.T) {
 	gpu(t)
-	prompts := tinyFile(t, "prompts.jsonl")
-	code, want, stderr := runCola(t, prompts, briefly...)
+	prompts, blocks := tinyFile(t, "prompts.jsonl"), append(slices.Clone(briefly), "--max-new-tokens", "12")
+	code, want, stderr := runCola(t, prompts, blocks...)
 	if code != command.Good || stderr != "" {
 		t.Fatalf("exit code %d, %s", code, stderr)
 	}
 	for _, flags := range []string{"--engine cuda", "--engine auto --device-memory 100MB", "--engine cuda --devices 0,1"} {
-		code, stdout, stderr := runCola(t, prompts, append(briefly, strings.Fields(flags)...)...)
+		code, stdout, stderr := runCola(t, prompts, append(blocks, strings.Fields(flags)...)...)
 		if strings.Contains(stderr, "there is no device 1") && os.Getenv("FAKECUDA") == "" {
 			t.Logf("not run: %s", stderr)
 			continue
