@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -142,6 +143,27 @@ func TestLoopRecorded(t *testing.T) {
 		if graph == nil || graph != recorded[i] {
 			t.Errorf("recording %d: %p, then %p", i, recorded[i], graph)
 		}
+	}
+}
+
+// TestReplayAfterError: launches that failed are not recorded when they come again, for
+// they may still have memory to take.
+func TestReplayAfterError(t *testing.T) {
+	e := open(t, Options{}).(*engine)
+	var r recording
+	key, failed := func() any { return 1 }, errors.New("no memory")
+	if err := e.replay(&r, key, func() error { return failed }); !errors.Is(err, failed) {
+		t.Errorf("error %v", err)
+	}
+	takes := func() error {
+		b, err := e.device.Alloc(16)
+		return errors.Join(err, e.device.Free(b))
+	}
+	if err := e.replay(&r, key, takes); err != nil {
+		t.Error(err)
+	}
+	if err := e.replay(&r, key, takes); !errors.Is(err, device.ErrArgument) {
+		t.Errorf("error %v of memory that is taken in a recording", err)
 	}
 }
 

@@ -30,9 +30,11 @@ func (e *engine) replay(r *recording, key func() any, launches func() error) err
 	if err := r.close(); err != nil {
 		return err
 	}
-	err := launches()
+	if err := launches(); err != nil {
+		return err // what it lacked it may still lack
+	}
 	r.key = key()
-	return err
+	return nil
 }
 
 func (r *recording) close() error {
