@@ -6,8 +6,11 @@
 // q is scaled already (see heads). `scores` gets the rounded scores of what is visible, and nothing else.
 // Kernels by the type of q, K and V and by the largest width of a head; pitch is a multiple of 8.
 //
-//   grid (tiles, heads, ceil(largest width / 128)), block 128, dynamic shared memory: 256 (min(largest width, 128) + 4) bytes
-#include "attention.h"
+//   one block for all parts of the keys:    grid (tiles, heads, ceil(largest width / 128)), sums null
+//   one for each, after attention_sums_*:   grid (tiles, heads, parts ceil(largest width / 128))
+//   attention_sums_*:                       grid (tiles, heads, parts)
+//   block 128, dynamic shared memory: 256 (min(largest width, 128) + 4) bytes, 0 for attention_sums_*
+#include "attention_parts.h"
 
 extern "C" __global__ void __launch_bounds__(128, 2) attention_bf16_64(ATTENTION_PARAMETERS) { attend<TypeBF16, 1>(ATTENTION); }
 KERNEL(attention_bf16_64);
@@ -21,6 +24,19 @@ extern "C" __global__ void __launch_bounds__(128, 2) attention_f16_128(ATTENTION
 KERNEL(attention_f16_128);
 extern "C" __global__ void __launch_bounds__(128, 2) attention_f16_256(ATTENTION_PARAMETERS) { attend<TypeF16, 4>(ATTENTION); }
 KERNEL(attention_f16_256);
+
+extern "C" __global__ void __launch_bounds__(128, 2) attention_sums_bf16_64(ATTENTION_PARAMETERS) { attend_first<TypeBF16, 1>(ATTENTION); }
+KERNEL(attention_sums_bf16_64);
+extern "C" __global__ void __launch_bounds__(128, 2) attention_sums_bf16_128(ATTENTION_PARAMETERS) { attend_first<TypeBF16, 2>(ATTENTION); }
+KERNEL(attention_sums_bf16_128);
+extern "C" __global__ void __launch_bounds__(128, 2) attention_sums_bf16_256(ATTENTION_PARAMETERS) { attend_first<TypeBF16, 4>(ATTENTION); }
+KERNEL(attention_sums_bf16_256);
+extern "C" __global__ void __launch_bounds__(128, 2) attention_sums_f16_64(ATTENTION_PARAMETERS) { attend_first<TypeF16, 1>(ATTENTION); }
+KERNEL(attention_sums_f16_64);
+extern "C" __global__ void __launch_bounds__(128, 2) attention_sums_f16_128(ATTENTION_PARAMETERS) { attend_first<TypeF16, 2>(ATTENTION); }
+KERNEL(attention_sums_f16_128);
+extern "C" __global__ void __launch_bounds__(128, 2) attention_sums_f16_256(ATTENTION_PARAMETERS) { attend_first<TypeF16, 4>(ATTENTION); }
+KERNEL(attention_sums_f16_256);
 
 // The same in fp32, one warp for a query: a lane scores the keys 32 i + lane, then holds the channels 32 i + lane. Widths
 // up to 256.

@@ -3,8 +3,12 @@
 // Keys and values lie in pages of 2^page_shift rows; row j of a sequence is row pages[j >> shift] << shift | j & mask of
 // the cache, and a row is kv_heads heads of `pitch` channels. Warp w takes the keys 16 (4 i + w) and the 15 after them.
 // Two passes: the first finds the maximum and the sum of exponentials of each query, the second the weighted values, so
-// that weights are rounded after the division as a plain softmax rounds them. Partial results of lanes and warps are
-// joined in a fixed order: the result for a query depends on its keys alone.
+// that weights are rounded after the division as a plain softmax rounds them.
+//
+// Keys are taken in parts of 128. Results of lanes, of warps and of parts are joined in this order, each time anew: the
+// result for a query depends on its keys alone. One block may do all parts, or, where few queries leave multiprocessors
+// idle, every part have a block of its own: then attention_sums does the first pass, and of the blocks of the second the
+// last one adds up what all have left. The bits are the same.
 //
 // Fragments are read from memory as they lie. In q K^T mma's column k of a step is another channel, the same for both
 // operands (see gemm.h). In weights V the result's column 8j+g is channel 8g+j of a group of 64: lane 4g+t reads the 8
@@ -14,6 +18,7 @@
 #include "gemm.h"
 
 constexpr float kNever = -__builtin_huge_valf();
+constexpr int kPartKeys = 128;
 
 struct AttentionTile {  // of the table `tiles`, 8 ints each
   int row, queries, visible, sequence, key, unused[3];
@@ -30,14 +35,18 @@ struct Attention {
   int rows, keys;
   void *y;  // [rows, ldy]: heads of `width` channels
   int y_type, ldy;
+  float *sums;     // [tiles, heads, parts, 16] of Softmax; null: one block does all parts
+  float *part;     // [tiles, heads, parts, 16, 64 GROUPS]
+  unsigned *done;  // [tiles, heads, kValueBlocks], zero before and after
+  int parts;       // that there is room for
 };
 
 #define ATTENTION_PARAMETERS                                                                                              \
   const void *q, const void *k, const void *v, int q_heads, int kv_heads, int width, int pitch, const int *tiles,       \
       const int *pages, int ld_pages, int page_shift, int round, float *scores, int rows, int keys, void *y, int y_type, \
-      int ldy
+      int ldy, float *sums, float *part, unsigned *done, int parts
 #define ATTENTION \
-  Attention { q, k, v, q_heads, kv_heads, width, pitch, tiles, pages, ld_pages, page_shift, round, scores, rows, keys, y, y_type, ldy }
+  Attention { q, k, v, q_heads, kv_heads, width, pitch, tiles, pages, ld_pages, page_shift, round, scores, rows, keys, y, y_type, ldy, sums, part, done, parts }
 
 // Where head `head` of key j of the tile's sequence starts in the cache, in elements.
 DEVICE_FN size_t key_at(const Attention &a, const AttentionTile &t, int head, int j) {
@@ -149,68 +158,4 @@ template <class T, int GROUPS> DEVICE_FN void add_values(const Attention &a, con
       multiply_add(T{}, out[group][j], weights, b);
     }
   }
-}
-
-// Joins the warps' results in shared memory, [4, 16, 64 GROUPS + 4] floats, and stores them.
-template <int GROUPS> DEVICE_FN void store_values(const Attention &a, const AttentionTile &t, int head, int channel0, const float out[GROUPS][8][4], float *space) {
-  constexpr int kPitch = 64 * GROUPS + 4;
-  int warp = threadIdx.x >> 5, lane = threadIdx.x & 31;
-  UNROLL
-  for (int group = 0; group < GROUPS; group++) UNROLL for (int j = 0; j < 8; j++) UNROLL for (int r = 0; r < 4; r++) {
-        int query = (lane >> 2) + (r & 2 ? 8 : 0), channel = 64 * group + 16 * (lane & 3) + (r & 1 ? 8 : 0) + j;
-        space[(warp * 16 + query) * kPitch + channel] = out[group][j][r];
-      }
-  __syncthreads();
-  int width = a.width - channel0 < 64 * GROUPS ? a.width - channel0 : 64 * GROUPS;
-  ROLLED
-  for (int e = threadIdx.x; e < t.queries * width; e += blockDim.x) {
-    int query = e / width, channel = e % width;
-    float v = 0.f;
-    for (int w = 0; w < 4; w++) v += space[(w * 16 + query) * kPitch + channel];
-    store(a.y, a.y_type, (size_t)(t.row + query) * a.ldy + head * a.width + channel0 + channel, v);
-  }
-}
-
-// GROUPS: of 64 channels of a head. A block has the values of two groups at most, from 128 blockIdx.z on.
-template <class T, int GROUPS> DEVICE_FN void attend(const Attention &a) {
-  constexpr int kValueGroups = GROUPS < 2 ? GROUPS : 2;
-  DYNAMIC_SHARED(float, space);
-  __shared__ Softmax of_warp[4][16];
-  AttentionTile t = tile_of(a);
-  int head = blockIdx.y, kv = head / (a.heads / a.kv_heads), warp = threadIdx.x >> 5, lane = threadIdx.x & 31;
-  uint4 q[2 * GROUPS][2];
-  load_queries<GROUPS>(a, t, head, q);
-
-  float s[2][4];
-  Softmax low = {kNever, 0.f}, high = {kNever, 0.f};  // of the queries g and g+8
-  ROLLED
-  for (int first = 16 * warp; first < t.visible; first += 64) {
-    score_keys<T, GROUPS>(a, t, kv, q, first, s);
-    low = add_scores(low, s, 0, first, t.visible);
-    high = add_scores(high, s, 2, first, t.visible);
-    if (a.scores && blockIdx.z == 0) write_scores(a, t, head, s, first);
-  }
-  UNROLL
-  for (int o = 1; o <= 2; o *= 2) {
-    low = join(low, Softmax{__shfl_xor_sync(0xffffffffu, low.top, o), __shfl_xor_sync(0xffffffffu, low.sum, o)});
-    high = join(high, Softmax{__shfl_xor_sync(0xffffffffu, high.top, o), __shfl_xor_sync(0xffffffffu, high.sum, o)});
-  }
-  if ((lane & 3) == 0) of_warp[warp][lane >> 2] = low, of_warp[warp][(lane >> 2) + 8] = high;
-  __syncthreads();
-  low = of_warp[0][lane >> 2], high = of_warp[0][(lane >> 2) + 8];
-  for (int w = 1; w < 4; w++) low = join(low, of_warp[w][lane >> 2]), high = join(high, of_warp[w][(lane >> 2) + 8]);
-
-  float out[kValueGroups][8][4] = {};
-  ROLLED
-  for (int first = 16 * warp; first < t.visible; first += 64) {
-    score_keys<T, GROUPS>(a, t, kv, q, first, s);
-    UNROLL
-    for (int i = 0; i < 8; i++) {
-      int half = i >> 2, r = i & 3;
-      const Softmax &m = r < 2 ? low : high;
-      s[half][r] = first + column_of(half, r) < t.visible ? round_to(exponential(s[half][r] - m.top) / m.sum, a.round) : 0.f;
-    }
-    add_values<T, kValueGroups>(a, t, kv, s, first, 128 * blockIdx.z, out);
-  }
-  store_values<kValueGroups>(a, t, head, 128 * blockIdx.z, out, space);
 }

@@ -19,6 +19,7 @@ type attentionCase struct {
 	shift  int // of pages
 	round  Type
 	scores bool
+	wide   bool // the result is F32, so that all of its bits are seen
 }
 
 func (c attentionCase) rows() (n int) {
@@ -108,11 +109,16 @@ func (c attentionCase) run(b *bench) []float32 {
 	keys := 0
 	for _, s := range c.spans {
 		keys += s.Keys()
+		a.Keys = max(a.Keys, s.Keys())
 	}
 	if c.scores {
 		a.Scores = b.put0(F32, make([]float32, c.g.Query*c.rows()*keys), c.g.Query*c.rows(), keys)
 	}
-	y := b.fresh(c.typ, c.rows(), c.g.Query*c.g.Width, c.g.Query*c.g.Width+3)
+	out := c.typ
+	if c.wide {
+		out = F32
+	}
+	y := b.fresh(out, c.rows(), c.g.Query*c.g.Width, c.g.Query*c.g.Width+3)
 	b.must(b.o.Attention(y, q, cache, a))
 	if c.scores {
 		return b.get(a.Scores)
@@ -186,6 +192,8 @@ func (c attentionCase) mix(d attentionData, i, head int, scores []estimate) []es
 func attentionCases() []attentionCase {
 	// two sequences with a cache, one that starts, one longer than a block, and one without rows
 	spans := []Span{{0, 4, 8, 0}, {4, 4, 0, 1}, {8, 12, 4, 2}, {20, 0, 4, 3}, {20, 4, 76, 4}}
+	// of three parts, of two with a tail of two keys, and of one
+	long := []Span{{0, 4, 380, 0}, {4, 20, 110, 1}, {24, 16, 0, 2}}
 	var cases []attentionCase
 	for _, typ := range []Type{BF16, F16, F32} {
 		round := typ
@@ -199,6 +207,8 @@ func attentionCases() []attentionCase {
 			attentionCase{typ: typ, g: Geometry{2, 1, 128}, spans: []Span{{0, 16, 16, 0}, {16, 5, 0, 1}}, block: 0, shift: 4, round: round},
 			attentionCase{typ: typ, g: Geometry{1, 1, 200}, spans: []Span{{0, 16, 32, 0}}, block: 16, shift: 5, round: round},
 			attentionCase{typ: typ, g: Geometry{2, 2, 6}, spans: []Span{{0, 20, 3, 0}}, block: 5, shift: 0, round: round},
+			attentionCase{typ: typ, g: Geometry{2, 1, 40}, spans: long, block: 4, shift: 4, round: round},
+			attentionCase{typ: typ, g: Geometry{1, 1, 136}, spans: long, block: 4, shift: 4, round: round},
 		)
 	}
 	for i := range cases {
@@ -210,8 +220,25 @@ func attentionCases() []attentionCase {
 
 func TestAttention(t *testing.T) {
 	for _, c := range attentionCases() {
-		t.Run(c.name, func(t *testing.T) { check(t, inEveryOrder(t, c.run), c.oracle()) })
+		t.Run(c.name, func(t *testing.T) {
+			check(t, c.run(newBench(t, emulated.Options{})), c.oracle())
+			c.wide = true
+			whole := inEveryOrder(t, c.whole)
+			check(t, whole, c.oracle())
+			same(t, inEveryOrder(t, c.apart), whole)
+		})
 	}
+}
+
+// whole has one block take all keys, apart one each of their parts.
+func (c attentionCase) whole(b *bench) []float32 {
+	b.o.splitBlocks = 0
+	return c.run(b)
+}
+
+func (c attentionCase) apart(b *bench) []float32 {
+	b.o.splitParts, b.o.splitBlocks = 1, math.MaxInt
+	return c.run(b)
 }
 
 // TestAttentionScores expects the visible scores, and zeros where nothing was
@@ -234,7 +261,8 @@ func TestAttentionScores(t *testing.T) {
 				}
 				key += s.Keys()
 			}
-			check(t, inEveryOrder(t, c.run), want)
+			check(t, inEveryOrder(t, c.whole), want)
+			check(t, inEveryOrder(t, c.apart), want)
 		})
 	}
 }
@@ -270,4 +298,29 @@ func attentionOf(b *bench, c attentionCase, d attentionData) []float32 {
 	a.Pages = Matrix{Buffer: devicetest.Put(b, b.o.device, table), Type: I32, Rows: 1, Cols: len(table), Stride: len(table)}
 	b.must(b.o.Attention(y, q, cache, a))
 	return b.get(y)
+}
+
+// TestAttentionPlan expects blocks for parts where there is nothing else to do.
+func TestAttentionPlan(t *testing.T) {
+	b := newBench(t, emulated.Options{})
+	b.o.part.Bytes = 64 << 20
+	for _, c := range []struct {
+		reason             string
+		tiles, width, keys int
+		typ                Type
+		parts, z           int
+	}{
+		{"one sequence and its unconditional twin", 2, 128, 1000, BF16, 8, 8},
+		{"few keys", 2, 128, 256, BF16, 1, 1},
+		{"nobody knows the keys", 2, 128, 0, BF16, 1, 1},
+		{"many sequences", 17, 128, 1000, BF16, 1, 1},
+		{"wide heads", 2, 256, 1000, F16, 8, 16},
+		{"more keys than there is room for", 2, 128, 1 << 20, F16, 1, 1},
+		{"float32", 2, 128, 1000, F32, 1, 1},
+	} {
+		p := b.o.attentionPlan(Attention{Geometry: Geometry{Query: 16, KV: 16, Width: c.width}, Keys: c.keys}, c.typ, c.tiles)
+		if p.parts != c.parts || int(p.shape.Grid.Z) != c.z {
+			t.Errorf("%s: %d parts, %d blocks deep; wanted %d, %d", c.reason, p.parts, p.shape.Grid.Z, c.parts, c.z)
+		}
+	}
 }

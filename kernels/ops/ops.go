@@ -11,6 +11,9 @@ type Ops struct {
 	done   device.Buffer // one counter for each of their tiles, zero between launches
 
 	wideBlocks int // so many wide blocks keep a device busy; fewer are not taken
+	// Parts of the keys get blocks of their own if there are splitParts or more, and
+	// fewer than splitBlocks blocks else.
+	splitParts, splitBlocks int
 }
 
 const (
@@ -36,7 +39,7 @@ func New(d device.Device, workspace int64) (*Ops, error) {
 		d.Free(part)
 		return nil, err
 	}
-	return &Ops{device: d, part: part, done: done, wideBlocks: processors}, nil
+	return &Ops{device: d, part: part, done: done, wideBlocks: processors, splitParts: 3, splitBlocks: 2 * processors}, nil
 }
 
 // Device returns the device.
