@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"colakit/formats/tensor"
+	"colakit/internal/filelock"
 )
 
 // A state file holds what an interrupted run has compared, so that the next one goes
@@ -61,14 +62,17 @@ type State struct {
 }
 
 // OpenState opens the state file of a run, or creates it. A file of another run is an
-// error, and so is one that is none; neither is changed.
+// error, and so is one that is none, or that another process writes; none is changed.
 func OpenState(path string, id StateID) (*State, error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return nil, err
 	}
 	s := &State{path: path, file: file}
-	if err := s.load(id); err != nil {
+	if err = filelock.Take(file); err == nil {
+		err = s.load(id)
+	}
+	if err != nil {
 		file.Close()
 		return nil, err
 	}

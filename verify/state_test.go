@@ -6,12 +6,14 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"colakit/formats/tensor"
+	"colakit/internal/filelock"
 	"colakit/reference"
 	"colakit/reference/generate"
 	"colakit/verify"
@@ -25,6 +27,9 @@ func TestStateOfAnotherRun(t *testing.T) {
 	path := filepath.Join(dir, "state")
 	s, err := verify.OpenState(path, someRun)
 	check(t, err)
+	if _, err := verify.OpenState(path, someRun); runtime.GOOS != "windows" && !errors.Is(err, filelock.ErrTaken) {
+		t.Errorf("open twice: %v", err)
+	}
 	check(t, s.Close())
 	whole, err := os.ReadFile(path)
 	check(t, err)

@@ -5,10 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
+	"io"
 	"os"
 
 	"colakit/formats/tensor"
+	"colakit/internal/filelock"
 )
 
 // Journal keeps the figures of runs in a file, so that another process goes on where
@@ -38,35 +39,45 @@ type journalLine struct {
 }
 
 // OpenJournal opens the file, or begins it. One that is bound to other sides or another
-// run is an error; one that can't be read is damaged.
+// run is an error, and so is one that another process writes; one that can't be read is
+// damaged.
 func OpenJournal(path string, b Binding) (j *Journal, err error) {
 	b.Version = journalVersion
 	head, err := json.Marshal(b)
 	if err != nil {
 		return nil, err
 	}
-	raw, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	j = &Journal{path: path, figures: map[string]Drift{}}
-	kept, err := j.read(raw, head)
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
 	if err != nil {
 		return nil, err
 	}
-	if j.file, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o666); err != nil {
-		return nil, err
+	j = &Journal{path: path, file: file, figures: map[string]Drift{}}
+	if err := j.load(head); err != nil {
+		return nil, errors.Join(err, file.Close())
 	}
-	if err = j.file.Truncate(int64(kept)); err == nil {
-		_, err = j.file.Seek(int64(kept), 0)
+	return j, nil
+}
+
+// load takes the file for this process and goes to the end of what it holds.
+func (j *Journal) load(head []byte) error {
+	if err := filelock.Take(j.file); err != nil {
+		return err
+	}
+	raw, err := io.ReadAll(j.file)
+	if err != nil {
+		return err
+	}
+	kept, err := j.read(raw, head)
+	if err == nil {
+		err = j.file.Truncate(int64(kept))
+	}
+	if err == nil {
+		_, err = j.file.Seek(int64(kept), io.SeekStart)
 	}
 	if err == nil && kept == 0 {
 		err = j.write(head)
 	}
-	if err != nil {
-		return nil, errors.Join(err, j.file.Close())
-	}
-	return j, nil
+	return err
 }
 
 // read takes the figures of whole lines and returns their length.
