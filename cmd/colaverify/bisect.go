@@ -34,7 +34,8 @@ operations. Between artifacts, rules for colaconv convert keep what was chosen.
 
   colaverify bisect f32.cola int8.cola
   colaverify bisect tiny tiny --contract-b released --by ops
-  colaverify bisect f32.cola int8.cola --prompts prompts.jsonl --state drift.state --json drift.json`,
+  colaverify bisect f32.cola int8.cola --prompts prompts.jsonl --state drift.state --json drift.json
+  colaverify bisect f32.cola int8.cola --recipe mixed.json`,
 		Setup: setupBisect,
 	}
 }
@@ -45,6 +46,7 @@ type bisection struct {
 	generation
 	by       string
 	json     string
+	recipe   string
 	state    string
 	progress string
 }
@@ -55,6 +57,7 @@ func setupBisect(set *pflag.FlagSet) func(context.Context, command.Streams, []st
 	b.pair.flags(set)
 	b.generation.flags(set)
 	set.StringVar(&b.json, "json", "", "write the result as JSON to this `FILE`; - for the standard output, and nothing else there")
+	set.StringVar(&b.recipe, "recipe", "", "write B's plan, with what was chosen as A has it, to this `FILE`, for colaconv convert --recipe")
 	set.StringVar(&b.state, "state", "", "keep what was measured in this `FILE`, and go on from there")
 	set.StringVar(&b.progress, "progress", "auto", "`MODE` of reports on stderr: auto (a bar on a terminal), bar, json (lines) or none")
 	return func(ctx context.Context, s command.Streams, args []string) (err error) {
@@ -77,20 +80,34 @@ func (x *bisection) run(ctx context.Context, s command.Streams) error {
 			return fmt.Errorf("--state: %w", err)
 		}
 	}
+	if err := x.checkRecipe(inputs); err != nil {
+		return fmt.Errorf("--recipe: %w", err)
+	}
 	report, err := x.bisect(ctx, s)
 	if err != nil {
 		return err
 	}
+	if err := x.write(s, report); err != nil {
+		return err
+	}
+	if err := x.writeRecipe(report); err != nil {
+		return fmt.Errorf("--recipe: %w", err)
+	}
+	return nil
+}
+
+// write writes the result to where it was asked for.
+func (x *bisection) write(s command.Streams, r *bisect.Report) error {
 	switch x.json {
 	case standardOutput:
-		return report.WriteJSON(s.Out)
+		return r.WriteJSON(s.Out)
 	case "":
 	default:
-		if err := atomicfile.Write(x.json, func(w io.Writer) error { return report.WriteJSON(w) }); err != nil {
+		if err := atomicfile.Write(x.json, func(w io.Writer) error { return r.WriteJSON(w) }); err != nil {
 			return fmt.Errorf("--json: %w", err)
 		}
 	}
-	return report.WriteText(s.Out)
+	return r.WriteText(s.Out)
 }
 
 func (x *bisection) bisect(ctx context.Context, s command.Streams) (r *bisect.Report, err error) {

@@ -56,11 +56,7 @@ func checkpoint(t *testing.T, model, name string, change func(*tensor.View)) str
 func artifact(t *testing.T, source string, s quantize.Scheme) string {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "model.cola")
-	c, err := convert.Prepare(convert.Options{Source: source, Type: s})
-	check(t, err)
-	defer c.Close()
-	_, err = c.Execute(context.Background(), out, convert.ExecuteOptions{})
-	check(t, err)
+	converted(t, convert.Options{Source: source, Type: s}, out)
 	return out
 }
 
