@@ -85,7 +85,7 @@ var Policy = []Rule{
 	},
 	{
 		Name: "float32 chain", Formula: "rel-L2 ≤ 8·√ΣK·2⁻²⁴, max-abs ≤ 8·√ΣK·2⁻²⁴·max|e|",
-		Derivation: "Between two recorded values lie several operations. Their errors are independent and add as squares, so their K add.",
+		Derivation: "Between two recorded values lie several operations. Their errors are independent and add as squares, so their K add; elementwise operations alone count as a K of 1.",
 		applies:    float32Values(catalog.Chain), limits: relative(sums),
 	},
 	{
@@ -278,7 +278,8 @@ func bitEqual(_ Facts, s metric.Summary) []Check {
 	return []Check{check("elements differing", float64(s.Differing), 0)}
 }
 
-func sums(f Facts) float64 { return 8 * math.Sqrt(f.Terms) * round32 }
+// sums is the tolerance of K summands; a chain without any rounds at least once.
+func sums(f Facts) float64 { return 8 * math.Sqrt(math.Max(f.Terms, 1)) * round32 }
 
 // largest bounds the magnitude of the results. Clipped ones show no more than the
 // clip: where it leaves most of them alone it is about their rms or more, and sums

@@ -3,7 +3,6 @@ package verify
 import (
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 	"testing"
 
@@ -114,11 +113,21 @@ func TestEveryRuleJudges(t *testing.T) {
 
 func TestEveryRuleIsDerived(t *testing.T) {
 	seen := map[string]bool{}
-	for _, r := range slices.Concat(Policy, ratioRules, logitRules) {
+	for _, r := range Rules() {
 		if r.Name == "" || r.Formula == "" || r.Derivation == "" || seen[r.Name] {
 			t.Errorf("rule %q lacks its formula or derivation, or is there twice", r.Name)
 		}
 		seen[r.Name] = true
+	}
+}
+
+// TestSumsWithoutTerms: residuals alone are a chain that adds nothing up, and rounds
+// nevertheless.
+func TestSumsWithoutTerms(t *testing.T) {
+	for _, c := range amplified(rule(Facts{Mode: Isolated, Kind: catalog.Chain, Type: dtype.F32, Artifact: dtype.F32}).limits(Facts{}, metric.Summary{MaxRef: 1}), 1e-7, 1e-6) {
+		if !(c.Limit > 0x1p-24 && c.Limit < 1e-5) {
+			t.Errorf("%+v", c)
+		}
 	}
 }
 
