@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"colakit/formats/tensor"
@@ -75,6 +76,9 @@ func (s *session) diagnose(ctx context.Context) error {
 	if first == nil || s.open() {
 		return nil
 	}
+	if first.phase == phaseRatio {
+		first = s.clearest(first)
+	}
 	i, why, err := s.investigate(ctx, first)
 	if err != nil {
 		return err
@@ -94,6 +98,18 @@ func (s *session) diagnose(ctx context.Context) error {
 	return s.confirm(ctx, i, first)
 }
 
+// clearest is the value of the same operation that fails by its ratio the most: in
+// the others what is wrong may be less than the roundings.
+func (s *session) clearest(first *Comparison) *Comparison {
+	off := func(c *Comparison) float64 { return math.Abs(math.Log(c.Ratio.RMS)) }
+	for _, c := range s.inOrder() {
+		if c.Mode == Isolated && c.phase == phaseRatio && c.op == first.op && off(c) > off(first) {
+			first = c
+		}
+	}
+	return first
+}
+
 // firstFailure is the earliest failure: of the isolated mode, where every operation
 // stands for itself, else of a later one.
 func (s *session) firstFailure() *Comparison {
@@ -109,7 +125,7 @@ func (s *session) firstFailure() *Comparison {
 // engine's value; why says what is missing.
 func (s *session) investigate(ctx context.Context, c *Comparison) (i *investigation, why string, err error) {
 	switch {
-	case c.Mode != Isolated || c.phase > phaseIsolated:
+	case c.Mode != Isolated || c.phase > phaseRatio:
 		return nil, "every operation is right by itself", nil
 	case s.options.Artifact.Weights == nil:
 		return nil, "the verifier was not given the artifact's weights", nil

@@ -11,7 +11,7 @@ import (
 )
 
 // distribution is a judged figure that is no tensor: the logits of a block, the
-// generated tokens.
+// generated tokens, the ratio of an operation over many passes.
 type distribution struct {
 	rule    *Rule
 	subject string

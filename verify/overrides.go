@@ -100,7 +100,7 @@ func quoted(names []string) string {
 }
 
 // Rules lists every rule: of values, of ratios, then of distributions and tokens.
-func Rules() []Rule { return slices.Concat(Policy, ratioRules, logitRules) }
+func Rules() []Rule { return slices.Concat(Policy, ratioRules, []Rule{poolRule}, logitRules) }
 
 func ruleNames() []string {
 	var names []string
@@ -205,7 +205,7 @@ func (s *session) overrideUses() []OverrideUse {
 				u.add(c.Ratio.base, c.Ratio.Checks)
 			}
 		}
-		for _, d := range s.distributions {
+		for _, d := range slices.Concat(s.pools, s.distributions) {
 			if d.rule.Name == o.Rule {
 				u.add(d.base, d.checks)
 			}

@@ -79,6 +79,9 @@ func ratioRule(f Facts) *Rule {
 // judgeRatios fails what breaks a ratio's rule and nothing else, of the values that
 // are judged by the rules of a mode: what is wrong by itself has a wrong ratio, too.
 func (s *session) judgeRatios(m Mode) {
+	if m == Isolated {
+		defer s.judgePools()
+	}
 	for _, c := range s.comparisons {
 		if c.facts.Mode != m || !c.judgedRatio() || c.Failed() {
 			continue
@@ -102,10 +105,15 @@ func (r *Ratio) problem() string {
 		return ""
 	}
 	text := fmt.Sprintf("R_rms %s, R_max %s (its error against the exact value %s, the golden's %s)", short(r.RMS), short(r.Max), short(r.CandidateRelative()), short(r.GoldenRelative()))
-	if r.Verdict == BetterThanGolden {
-		return text + ": nearer to the exact value than the golden, a rounding of the contract is missing"
+	return text + meaning(r.RMS)
+}
+
+// meaning says what a ratio that breaks its rule points to.
+func meaning(r float64) string {
+	if r < 1 {
+		return ": nearer to the exact value than the golden, a rounding of the contract is missing"
 	}
-	return text + ": farther from the exact value than the golden, a rounding too many, or something wrong"
+	return ": farther from the exact value than the golden, a rounding too many, or something wrong"
 }
 
 // RatioRow sums up the ratios of like comparisons.

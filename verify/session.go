@@ -125,6 +125,7 @@ type session struct {
 	branches      branches // of the step that the free-running mode is at
 	guidance      []GuidanceRow
 	distributions []distribution
+	pools         []distribution             // ratios over all passes of an operation
 	grown         float64                    // largest rel-L2 that the operations' own errors were measured to grow to
 	diagnosis     *Diagnosis                 // of the earliest failure
 	grownLogits   map[int]float64            // block → likewise in its logits, where that was measured

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -188,7 +189,7 @@ func (s *session) ruleUses() []RuleUse {
 		}
 	}
 	s.addRatios(uses)
-	for _, d := range s.distributions {
+	for _, d := range slices.Concat(s.pools, s.distributions) {
 		if uses[d.rule.Name] == nil {
 			uses[d.rule.Name] = &RuleUse{Name: d.rule.Name}
 		}
