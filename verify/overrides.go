@@ -100,7 +100,9 @@ func quoted(names []string) string {
 }
 
 // Rules lists every rule: of values, of ratios, then of distributions and tokens.
-func Rules() []Rule { return slices.Concat(Policy, ratioRules, []Rule{poolRule}, logitRules) }
+func Rules() []Rule {
+	return slices.Concat(Policy, []Rule{bitsRule}, ratioRules, []Rule{poolRule}, logitRules)
+}
 
 func ruleNames() []string {
 	var names []string

@@ -3,15 +3,18 @@ package verify
 import (
 	"fmt"
 	"math"
+	"slices"
 
+	"colakit/formats/dtype"
 	"colakit/reference/generate"
+	"colakit/verify/catalog"
 	"colakit/verify/metric"
 )
 
-// What is off by less than the roundings of a pass still shows in many passes: a
-// timestep that is not rounded changes a layer by less than bfloat16 does, in every
-// step by as much as that step's time is rounded. So the ratios of an operation are
-// judged over all passes of a stage, too.
+// What is off by less than the roundings of a pass, or by less than a few elements can
+// tell, still shows in many passes: a timestep that is not rounded changes a layer by
+// less than bfloat16 does, in every step by as much as that step's time is rounded. So
+// the ratios of an operation, and its bits, are judged over all passes of a stage, too.
 
 // poolRule judges the ratio of the errors over the passes of a stage.
 var poolRule = Rule{
@@ -24,6 +27,41 @@ var poolRule = Rule{
 	ratio: func(f Facts, r metric.Ratio) []Check { return append(atLeast(0.97, f, r), atMost(1.03, f, r)) },
 }
 
+// bitsRule judges the bits of an operation over the passes of a stage.
+var bitsRule = Rule{
+	Name: "released, over all passes", Formula: "≥ 99 % bit-equal for |e| ≥ 2⁻¹⁰ over all passes of a stage",
+	Derivation: "As for a single value, which is granted 3 standard errors of its few elements; here of half of all, for both branches of a step may be the same numbers.",
+	applies: func(f Facts) bool {
+		return f.Mode == Isolated && !f.Kernels && !f.Fused && f.Contract == generate.Released && f.Artifact == dtype.F32 && f.Type == dtype.BF16 && f.Kind != catalog.Chain && f.Kind != catalog.Copy
+	},
+	limits: func(f Facts, s metric.Summary) []Check {
+		return []Check{check("share not bit-equal", share(s.ULP.Over0, s.ULP.N), granted(0.01, f.Elements/2))}
+	},
+}
+
+// judgeBits fails the values of an operation that differ in more bits over all passes
+// than roundings make, where each has too few elements to tell.
+func (s *session) judgeBits() {
+	for _, p := range s.pooled(func(c *Comparison) bool { return c.Rule != "" && bitsRule.applies(c.facts) }) {
+		var all metric.Summary
+		f := p.passes[0].facts
+		f.Elements = 0
+		for _, c := range p.passes {
+			all.ULP.Over0, all.ULP.N = all.ULP.Over0+c.Summary.ULP.Over0, all.ULP.N+c.Summary.ULP.N
+			f.Elements += math.Min(c.facts.Elements, float64(c.Summary.ULP.N))
+		}
+		d := s.pool(&bitsRule, p.passes, bitsRule.limits(f, all), phaseIsolated)
+		if failure(d.checks) == "" {
+			continue
+		}
+		for _, c := range p.passes {
+			if own := share(c.Summary.ULP.Over0, c.Summary.ULP.N); !c.Failed() && own > 0.01 {
+				c.fail(phaseIsolated, fmt.Sprintf("over %d passes %s (here %s)", len(p.passes), failure(d.checks), short(own)))
+			}
+		}
+	}
+}
+
 // pool is the ratio of an operation over the passes of a stage.
 type pool struct {
 	passes []*Comparison
@@ -34,13 +72,9 @@ type pool struct {
 // judgePools judges the operations whose passes are all right by themselves, as
 // judgeRatios does single values.
 func (s *session) judgePools() {
-	s.pools = nil
-	for _, p := range s.poolRatios() {
-		base := poolRule.ratio(p.facts, p.ratio)
-		first := p.passes[0]
-		subject := fmt.Sprintf("%s in %d passes of %v", first.op.Path, len(p.passes), first.site.Stage)
-		d := distribution{&poolRule, subject, base, s.override(poolRule.Name).of(base), phaseRatio}
-		s.pools = append(s.pools, d)
+	for _, p := range s.pooled(func(c *Comparison) bool { return c.judgedRatio() && poolRule.applies(c.facts) }) {
+		p.add()
+		d := s.pool(&poolRule, p.passes, poolRule.ratio(p.facts, p.ratio), phaseRatio)
 		if failure(d.checks) == "" {
 			continue
 		}
@@ -55,6 +89,14 @@ func (s *session) judgePools() {
 	}
 }
 
+// pool notes a judgement over several passes.
+func (s *session) pool(r *Rule, passes []*Comparison, base []Check, p phase) distribution {
+	subject := fmt.Sprintf("%s in %d passes of %v", passes[0].op.Path, len(passes), passes[0].site.Stage)
+	d := distribution{r, subject, base, s.override(r.Name).of(base), p}
+	s.pools = append(s.pools, d)
+	return d
+}
+
 // beyond reports whether a pass is off in the direction that all are off in.
 func beyond(one, all float64) bool {
 	if all < 1 {
@@ -63,9 +105,9 @@ func beyond(one, all float64) bool {
 	return one > 1.03
 }
 
-// poolRatios adds up the judged ratios of the isolated mode by operation and stage,
-// where there is more than one pass.
-func (s *session) poolRatios() []*pool {
+// pooled groups comparisons of the isolated mode by operation and stage, where there
+// is more than one pass.
+func (s *session) pooled(in func(*Comparison) bool) []*pool {
 	type key struct {
 		op    string
 		stage generate.Stage
@@ -73,7 +115,7 @@ func (s *session) poolRatios() []*pool {
 	at := map[key]*pool{}
 	var all []*pool
 	for _, c := range s.inOrder() {
-		if c.Mode != Isolated || !c.judgedRatio() || !poolRule.applies(c.facts) {
+		if c.Mode != Isolated || !in(c) {
 			continue
 		}
 		k := key{c.op.Path, c.site.Stage}
@@ -83,14 +125,7 @@ func (s *session) poolRatios() []*pool {
 		}
 		at[k].passes = append(at[k].passes, c)
 	}
-	several := all[:0]
-	for _, p := range all {
-		if len(p.passes) > 1 {
-			p.add()
-			several = append(several, p)
-		}
-	}
-	return several
+	return slices.DeleteFunc(all, func(p *pool) bool { return len(p.passes) < 2 })
 }
 
 // add adds up the passes.

@@ -62,6 +62,24 @@ func TestPools(t *testing.T) {
 	}
 }
 
+// TestBitsOverAllPasses: a few elements that differ in every pass are many in all.
+func TestBitsOverAllPasses(t *testing.T) {
+	for share, failed := range map[float64]int{0: 0, 0.05: 0, 0.25: 96} {
+		product := func(f *Facts) { f.Kind, f.Elements = catalog.Product, 16 }
+		s := &session{comparisons: passesOf(96, product, func(int) float64 { return 1 })}
+		for i, c := range s.comparisons {
+			c.Summary.ULP = metric.ULP{N: 16, Over0: int64(16 * share)}
+			if share == 0.05 && i%10 == 0 {
+				c.Summary.ULP.Over0 = 1 // 0.6 % of all
+			}
+		}
+		s.judgeRatios(Isolated)
+		if n := count(s.comparisons, (*Comparison).Failed); n != failed {
+			t.Errorf("%v of each: %d fail, want %d: %+v", share, n, failed, s.pools)
+		}
+	}
+}
+
 // TestClearest: a diagnosis looks at the pass that shows a ratio most.
 func TestClearest(t *testing.T) {
 	s := &session{comparisons: passesOf(96, func(*Facts) {}, func(step int) float64 { return 1 - 0.004*float64(step) })}

@@ -80,6 +80,7 @@ func ratioRule(f Facts) *Rule {
 // are judged by the rules of a mode: what is wrong by itself has a wrong ratio, too.
 func (s *session) judgeRatios(m Mode) {
 	if m == Isolated {
+		s.judgeBits()
 		defer s.judgePools()
 	}
 	for _, c := range s.comparisons {
