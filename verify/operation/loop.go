@@ -84,6 +84,7 @@ func (e *evaluation) pin(f *form, z matrix) matrix {
 var guidances = map[string]func(c, u, s float64, r rounding) float64{
 	"u + s(c−u)": func(c, u, s float64, r rounding) float64 { return r(s*r(c-u)) + u },
 	"c + s(c−u)": func(c, u, s float64, r rounding) float64 { return r(s*r(c-u)) + c },
+	"u − s(c−u)": func(c, u, s float64, r rounding) float64 { return u - r(s*r(c-u)) },
 	"s·c + (1−s)·u": func(c, u, s float64, r rounding) float64 {
 		return r(s*c) + r(r(1-s)*u)
 	},
