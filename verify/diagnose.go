@@ -117,7 +117,7 @@ func (s *session) patterns(first *Comparison) []string {
 		}
 	}
 	patterns := []string{s.layerPattern(first, same)}
-	for _, p := range []string{branchPattern(same), blockPattern(same), stepPattern(same), columnPattern(first), s.companions(first)} {
+	for _, p := range []string{branchPattern(same), blockPattern(first, same), stepPattern(first, same), columnPattern(first), s.wholeLayers(first), s.companions(first)} {
 		if p != "" {
 			patterns = append(patterns, p)
 		}
@@ -197,12 +197,20 @@ func branchPattern(same []*Comparison) string {
 
 // blockPattern and stepPattern look for failures that begin, or grow, with the
 // block or with the step.
-func blockPattern(same []*Comparison) string {
-	return trend(same, func(g generate.Site) (int, bool) { return g.Block, g.Stage >= generate.Denoise }, "block", "the cache")
+func blockPattern(first *Comparison, same []*Comparison) string {
+	cause := "the cache"
+	if first.op.Section == catalog.Loop {
+		cause = "what the block begins with, its noise and pinned rows, or its guidance"
+	}
+	return trend(same, func(g generate.Site) (int, bool) { return g.Block, g.Stage >= generate.Denoise }, "block", cause)
 }
 
-func stepPattern(same []*Comparison) string {
-	return trend(same, func(g generate.Site) (int, bool) { return g.Step, g.Stage == generate.Denoise }, "step", "timestep or guidance")
+func stepPattern(first *Comparison, same []*Comparison) string {
+	cause := "timestep or guidance"
+	if first.op.Path == "z" && first.site.Step == 0 {
+		cause = "the noise that a block begins with"
+	}
+	return trend(same, func(g generate.Site) (int, bool) { return g.Step, g.Stage == generate.Denoise }, "step", cause)
 }
 
 // growthFactor is how much larger the last figure must be than the first to be
@@ -270,25 +278,4 @@ func columnPattern(c *Comparison) string {
 func offsetOnly(c *Comparison) bool {
 	col := c.Summary.Column
 	return col.Share >= columnShare && col.Offset > 0.999 && len(c.Index) > 1
-}
-
-// companions lists other operations that fail although their inputs are right.
-func (s *session) companions(first *Comparison) string {
-	if first.Mode != Isolated {
-		return ""
-	}
-	var others []string
-	for _, c := range s.inOrder() {
-		if c.Mode == Isolated && c.Failed() && c.op != first.op && !slices.Contains(others, c.op.Path) {
-			others = append(others, c.op.Path)
-		}
-	}
-	if len(others) == 0 {
-		return ""
-	}
-	text := fmt.Sprintf("%d other operations fail on their own, too: %s", len(others), strings.Join(others[:min(4, len(others))], ", "))
-	if len(others) > 4 {
-		text += ", …"
-	}
-	return text
 }

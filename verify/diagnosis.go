@@ -29,8 +29,11 @@ type Diagnosis struct {
 	Matches []Hypothesis `json:"matches,omitempty"` // the ways that explain a side
 	Closest []Hypothesis `json:"closest,omitempty"` // where none does: the nearest
 	Tried   int          `json:"tried"`
-	LeftOut int          `json:"left_out,omitempty"` // ways that would have taken too long
-	Also    string       `json:"also,omitempty"`     // another value of the operation that the matches explain, too
+	// Explained is set where Finding says what was done to a tensor, so that it does not
+	// matter that no way matches.
+	Explained bool   `json:"explained,omitempty"`
+	LeftOut   int    `json:"left_out,omitempty"` // ways that would have taken too long
+	Also      string `json:"also,omitempty"`     // another value of the operation that the matches explain, too
 }
 
 // Origin is the side that a failure comes from.

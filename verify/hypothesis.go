@@ -264,7 +264,7 @@ func (d *Diagnosis) MatchLines() []string {
 		}
 		lines = append(lines, line)
 	}
-	if len(d.Matches) > 0 || d.Tried == 0 {
+	if len(d.Matches) > 0 || d.Tried == 0 || d.Explained {
 		return lines
 	}
 	var near []string

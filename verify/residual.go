@@ -135,12 +135,13 @@ func (i *investigation) describeWeights(d *Diagnosis, truth operation.Value) {
 		return
 	}
 	r := residualOf(golden, truth.Data, channels)
-	d.Finding += i.emptyBias()
+	d.explain(i.emptyBias())
 	switch {
 	case r.rows >= 4 && r.worstShare > columnShare:
 		d.Finding += fmt.Sprintf(" %.3g %% of the squared difference is in channel %d: one row of a weight, or one element of a bias or a norm.", 100*r.worstShare, r.worst)
-	case stored == dtype.F32 && i.narrowed() != "":
-		d.Finding += i.narrowed()
+		d.explain(i.emptyRow(r.worst, truth))
+	case d.explain(i.mapped(golden, truth.Data, channels)):
+	case stored == dtype.F32 && d.explain(i.narrowed()):
 	case rowsAlike(truth):
 		// what is the same in every row says nothing of a bias
 	case r.rows >= 4 && r.offset > columnShare:
@@ -158,6 +159,13 @@ func (i *investigation) describeWeights(d *Diagnosis, truth operation.Value) {
 		d.Do = append(d.Do, fmt.Sprintf("Store %s in a wider type (colaconv convert --rule 'REGEX=f16'), or scale it in smaller groups or with --clip mse.", shortList(names)))
 	}
 	d.Do = append(d.Do, again)
+}
+
+// explain adds a sentence that says what was done to a tensor, if there is one.
+func (d *Diagnosis) explain(text string) bool {
+	d.Finding += text
+	d.Explained = d.Explained || text != ""
+	return text != ""
 }
 
 // noiseShare is the part of the squared error that the worst of n channels may hold
