@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"regexp"
@@ -28,7 +29,8 @@ if all of it is right.
 
   colaverify selftest
   colaverify selftest --only 'rotary|cache' --json -
-  colaverify selftest --list`,
+  colaverify selftest --list
+  colaverify selftest --model f32.cola --only tensors`,
 		Setup: setupSelftest,
 	}
 }
@@ -36,6 +38,7 @@ if all of it is right.
 // trials is what the flags ask for.
 type trials struct {
 	engine   model.EngineFlags
+	model    string
 	only     string
 	json     string
 	list     bool
@@ -46,6 +49,7 @@ type trials struct {
 func setupSelftest(set *pflag.FlagSet) func(context.Context, command.Streams, []string) error {
 	t := trials{}
 	t.engine.Declare(set, "is compared with itself, with faults")
+	set.StringVar(&t.model, "model", model.Tiny, "inject into the float32 artifact `FILE`, a small one; tiny for the embedded model with its recorded bundles")
 	set.StringVar(&t.only, "only", "", "run the cases whose name, or group, matches this `REGEX`")
 	set.StringVar(&t.json, "json", "", "write the results as JSON to this `FILE`; - for the standard output, and nothing else there")
 	set.BoolVar(&t.list, "list", false, "print the cases, and run none")
@@ -60,7 +64,14 @@ func setupSelftest(set *pflag.FlagSet) func(context.Context, command.Streams, []
 }
 
 func (t trials) run(ctx context.Context, s command.Streams) error {
-	cases, err := t.cases()
+	m, err := t.open(ctx)
+	if err != nil {
+		return err
+	}
+	if m != nil {
+		defer m.Close()
+	}
+	cases, err := t.cases(m)
 	if err != nil {
 		return err
 	}
@@ -75,7 +86,7 @@ func (t trials) run(ctx context.Context, s command.Streams) error {
 			return fmt.Errorf("--json: %w", err)
 		}
 	}
-	report, err := t.test(ctx, s, cases)
+	report, err := t.test(ctx, s, m, cases)
 	if err != nil {
 		return err
 	}
@@ -88,13 +99,32 @@ func (t trials) run(ctx context.Context, s command.Streams) error {
 	return nil
 }
 
+// open opens the model of --model; nil for the embedded one.
+func (t trials) open(ctx context.Context) (*model.Model, error) {
+	if t.model == model.Tiny {
+		return nil, nil
+	}
+	m, err := model.Open(ctx, t.model)
+	if err != nil {
+		return nil, fmt.Errorf("--model: %w", err)
+	}
+	if err := m.Unrounded(); err != nil {
+		return nil, errors.Join(fmt.Errorf("--model: %w", err), m.Close())
+	}
+	return m, nil
+}
+
 // cases selects those of the catalogue that are asked for.
-func (t trials) cases() ([]selftest.Case, error) {
+func (t trials) cases(m *model.Model) ([]selftest.Case, error) {
 	wanted, err := regexp.Compile(t.only)
 	if err != nil {
 		return nil, fmt.Errorf("--only: %w", err)
 	}
-	cases := slices.DeleteFunc(selftest.Catalogue(), func(c selftest.Case) bool {
+	all := selftest.Catalogue()
+	if m != nil {
+		all = selftest.General(m.Config)
+	}
+	cases := slices.DeleteFunc(all, func(c selftest.Case) bool {
 		return !wanted.MatchString(c.Name) && !wanted.MatchString(string(c.Group))
 	})
 	if len(cases) == 0 {
@@ -103,7 +133,7 @@ func (t trials) cases() ([]selftest.Case, error) {
 	return cases, nil
 }
 
-func (t trials) test(ctx context.Context, s command.Streams, cases []selftest.Case) (*selftest.Report, error) {
+func (t trials) test(ctx context.Context, s command.Streams, m *model.Model, cases []selftest.Case) (*selftest.Report, error) {
 	bar, err := progress.New(s.Err, "selftest", t.progress)
 	if err != nil {
 		return nil, fmt.Errorf("--progress: %w", err)
@@ -115,13 +145,17 @@ func (t trials) test(ctx context.Context, s command.Streams, cases []selftest.Ca
 		return nil, err
 	}
 	done := int64(0)
-	return selftest.Run(ctx, cases, selftest.Options{
-		Engine: choice.Name, Build: model.SelfTest(choice), Modulations: model.Modulations, Jobs: t.jobs,
+	o := selftest.Options{
+		Engine: choice.Name, Build: model.SelfTest(choice), Modulations: model.Modulations, Reference: model.Reference, Jobs: t.jobs,
 		Done: func(r selftest.Result) {
 			done++
 			bar.Update(r.Name, done, int64(len(cases)))
 		},
-	})
+	}
+	if m != nil {
+		o.Model = &selftest.Model{Name: m.Name, Weights: m.File, DiT: m.Meta.DiTConfig, VAE: m.Meta.VAEConfig}
+	}
+	return selftest.Run(ctx, cases, o)
 }
 
 func (t trials) write(s command.Streams, r *selftest.Report) error {

@@ -28,6 +28,8 @@ type Case struct {
 	Bundle   string // the embedded bundle that shows it at the least cost
 	Form     Form
 	Setting  Setting
+	Exact    bool // errors are held against exact values, too
+	Optional bool // a model may have nothing that this changes
 	Inject   Injection
 	Want     Want
 }

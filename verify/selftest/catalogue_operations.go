@@ -89,6 +89,8 @@ var operationFaults = []Case{
 		Want{Op: "dit.blocks.0.msa.scores", Says: []string{"uniform over all 4 layers"}}),
 	way("softmax-weights-not-rounded", releasedOps, "weights of the softmax not rounded", "", ending("msa.attn"),
 		Want{Op: "dit.blocks.0.msa.attn"}),
+	exactly(way("timestep-not-rounded-within", releasedLayers, "timestep not rounded", "", at("dit.emb.sinusoid"),
+		Want{Phase: "ratio", Op: "dit.blocks.0.msa.out", Says: []string{"over 96 passes", "in step 1, 3, 4, 5, 6, …, not in 0, "}})),
 	way("operands-in-bf16", exactOps, "operands in bfloat16", "", ending("mlp.out"),
 		Want{Op: "dit.blocks.0.mlp.out", Says: []string{"uniform over all 4 layers"}}),
 	way("tf32", exactOps, "TF32", "", at("vae.decoder.logits"), Want{Op: "vae.decoder.logits"}),
@@ -98,6 +100,12 @@ var operationFaults = []Case{
 	// The encoder's end.
 	way("log-variance-for-mean", exactOps, "the log-variance", "", at("vae.encoder.norm"), Want{Op: "vae.encoder.norm"}),
 	way("token-ids-shifted", exactOps, "token ids shifted", "off by 1", at("vae.encoder.wte"), Want{Op: "vae.encoder.wte"}),
+}
+
+// exactly has a case hold errors against exact values.
+func exactly(c Case) Case {
+	c.Exact = true
+	return c
 }
 
 // way is a fault that computes operations in the way of an alternative.

@@ -52,8 +52,11 @@ func (t *trial) judge(r *verify.Report, err error) Result {
 	}
 	if len(t.Inject.Values) > 0 && err == nil && t.spoilt.Load() == 0 {
 		result.Problem = "nothing was spoilt"
-		if t.partial {
+		switch {
+		case t.partial:
 			result.Skipped, result.Problem = "the engine does not show the value", ""
+		case t.Optional:
+			result.Skipped, result.Problem = "it changes nothing in this model", ""
 		}
 	}
 	result.Right = result.Problem == ""

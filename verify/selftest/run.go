@@ -19,6 +19,8 @@ type Options struct {
 	Engine      string // its name, for the report
 	Build       Builder
 	Modulations convert.Modulations // computes AdaLN tables
+	Reference   Builder             // makes engines whose values are taken for right
+	Model       *Model              // nil: the embedded one
 	Jobs        int                 // cases that run at the same time; 0: one per processor
 	Done        func(Result)        // is told of every case, in the order of the catalogue
 }
@@ -27,7 +29,7 @@ type Options struct {
 // stands in the report.
 func Run(ctx context.Context, cases []Case, o Options) (*Report, error) {
 	start := time.Now()
-	r, err := newRunner(o)
+	r, err := newRunner(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +46,7 @@ type runner struct {
 	Options
 	dir     string // temporary
 	bundles map[string]*golden.Bundle
-	model   *subject // the embedded one, in memory
+	model   *subject // without faults
 
 	mu    sync.Mutex
 	forms map[string]*written
@@ -55,25 +57,6 @@ type written struct {
 	once sync.Once
 	path string
 	err  error
-}
-
-func newRunner(o Options) (r *runner, err error) {
-	r = &runner{Options: o, bundles: map[string]*golden.Bundle{}, forms: map[string]*written{}}
-	if r.dir, err = os.MkdirTemp("", "cola-selftest-"); err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err != nil {
-			r.close()
-		}
-	}()
-	for _, e := range golden.TinyBundles() {
-		if r.bundles[e.Name], err = golden.OpenFS(e.Files); err != nil {
-			return nil, err
-		}
-	}
-	r.model, err = embedded()
-	return r, err
 }
 
 func (r *runner) close() {

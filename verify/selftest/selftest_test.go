@@ -18,11 +18,11 @@ import (
 
 // options run the reference.
 func options() Options {
+	build := func(src tensor.Source, cfg hf.Config, s Setting) (generate.Engine, error) {
+		return reference.New(src, cfg, reference.Options{Contract: s.Contract, Activations: s.Activations, Float64: s.Float64, Workers: s.Workers})
+	}
 	return Options{
-		Engine: "reference",
-		Build: func(src tensor.Source, cfg hf.Config, s Setting) (generate.Engine, error) {
-			return reference.New(src, cfg, reference.Options{Contract: s.Contract, Activations: s.Activations, Float64: s.Float64, Workers: s.Workers})
-		},
+		Engine: "reference", Build: build, Reference: build,
 		Modulations: func(ctx context.Context, w tensor.Source, cfg hf.DiTConfig, s hf.Schedule) ([]tensor.View, error) {
 			return reference.Modulations(ctx, w, cfg, s, 1)
 		},
@@ -45,7 +45,7 @@ func TestRepresentatives(t *testing.T) {
 	names := []string{
 		"transposed-matrix", "nan-weight", "missing-tensor", "int8-groups-shifted", "flipped-bit-in-artifact", "flipped-bit-in-bundle",
 		"commit-twice", "pinned-rows-not-pinned", "guidance-in-float32", "dit-rope-half-split", "cache-off-by-one", "missing-rounding",
-		"extra-tap", "vae-configuration-misread", "text-without-special-tokens",
+		"extra-tap", "vae-configuration-misread", "timestep-not-rounded-within", "text-without-special-tokens",
 		"int8-g32-artifact", "batch-of-one", "fused-kernels", "float64-layers",
 	}
 	if testing.Short() {

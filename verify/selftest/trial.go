@@ -19,8 +19,9 @@ import (
 type trial struct {
 	*runner
 	Case
-	dir     string       // temporary, its own
-	spoilt  atomic.Int64 // values
+	dir     string                 // temporary, its own
+	spoilt  atomic.Int64           // values
+	chosen  atomic.Pointer[string] // the operation that is spoilt, if the case leaves that open
 	closers []io.Closer
 	partial bool // the engine does not show every value
 }
@@ -35,6 +36,9 @@ func (r *runner) run(ctx context.Context, c Case) Result {
 	}
 	if t.dir != "" {
 		err = errors.Join(err, injection(os.RemoveAll(t.dir)))
+	}
+	if path := t.chosen.Load(); path != nil {
+		t.Want.Op = *path
 	}
 	result := t.judge(report, err)
 	result.Seconds = time.Since(start).Seconds()
@@ -187,7 +191,15 @@ func (t *trial) options(s *subject, b *golden.Bundle, w *Weights) (verify.Option
 			return o, injection(err)
 		}
 		run.Activations = t.Setting.Activations
-		o.Intercept = interceptor(Pass{Config: s.cfg, Bundle: b, Info: &b.Info, Run: run, Weights: w, spoilt: &t.spoilt}, t.Inject.Values)
+		o.Intercept = interceptor(Pass{Config: s.cfg, Bundle: b, Info: &b.Info, Run: run, Weights: w, spoilt: &t.spoilt, chosen: &t.chosen}, t.Inject.Values)
+	}
+	if t.Case.Exact {
+		exact, err := t.Reference(t.model, t.model.cfg, Setting{Float64: true, Workers: 1})
+		if err != nil {
+			return o, err
+		}
+		t.closers = append(t.closers, exact)
+		o.Exact = exact
 	}
 	if t.Inject.Options != nil {
 		t.Inject.Options(&o)

@@ -34,7 +34,7 @@ func (m *Model) Exact(ctx context.Context, name string, bundles []Bundle) (*Mode
 		return nil, nil
 	case AutoExact:
 		if slices.ContainsFunc(bundles, func(b Bundle) bool { return !b.Embedded }) {
-			if m.unrounded() != nil || m.elements() > mostExact {
+			if m.Unrounded() != nil || m.elements() > mostExact {
 				return nil, nil
 			}
 			return m, nil
@@ -48,7 +48,7 @@ func (m *Model) Exact(ctx context.Context, name string, bundles []Bundle) (*Mode
 			return nil, fmt.Errorf("--exact: %w", err)
 		}
 	}
-	err := x.unrounded()
+	err := x.Unrounded()
 	if err == nil {
 		err = x.sameAs(m)
 	}
@@ -61,8 +61,8 @@ func (m *Model) Exact(ctx context.Context, name string, bundles []Bundle) (*Mode
 	return x, nil
 }
 
-// unrounded returns an error unless the model holds its weights as they were made.
-func (m *Model) unrounded() error {
+// Unrounded returns an error unless the model holds its weights as they were made.
+func (m *Model) Unrounded() error {
 	for _, d := range m.File.Descs() {
 		switch {
 		case d.Name == hf.AdaModulations:

@@ -21,9 +21,12 @@ func SelfTest(choice Choice) selftest.Builder {
 			return own.Build(src, cfg, c, a)
 		})
 	}
-	return func(src tensor.Source, cfg hf.Config, s selftest.Setting) (generate.Engine, error) {
-		return reference.New(src, cfg, reference.Options{Contract: s.Contract, Activations: s.Activations, Float64: s.Float64, Workers: s.Workers})
-	}
+	return Reference
+}
+
+// Reference is the builder of the reference, for self-tests.
+func Reference(src tensor.Source, cfg hf.Config, s selftest.Setting) (generate.Engine, error) {
+	return reference.New(src, cfg, reference.Options{Contract: s.Contract, Activations: s.Activations, Float64: s.Float64, Workers: s.Workers})
 }
 
 // plainly builds engines that know contract and activations alone.
