@@ -183,7 +183,7 @@ func (p *pass) mix(q ops.Matrix, kv ops.Cache, t ops.Type) ops.Matrix {
 	out := p.matrix(t, p.rows, g.Query*g.Width)
 	p.do(func() error {
 		return p.ops.Attention(out, q, kv, ops.Attention{
-			Geometry: g, Tiles: p.tiles, Pages: p.pages, PageShift: pageShift, Round: p.types.wide,
+			Geometry: g, Tiles: p.tiles, Pages: p.pages, PageShift: pageShift, Keys: p.keys, Round: p.types.wide,
 		})
 	})
 	return out

@@ -9,7 +9,12 @@ import (
 type tables struct {
 	tiles, positions, slots ops.Vector
 	pages                   ops.Matrix
+	keys                    int // as many as any row sees, rounded up to keysStep
 }
+
+// keysStep is the step in which passes learn how many keys there are: launches are the
+// same for all numbers in between.
+const keysStep = 256
 
 // pageTableWidth is the width of tables of pages that are not wider, so that the
 // launches of short sequences are the same for every length.
@@ -43,6 +48,7 @@ func (m *image) add(v *ops.Vector, t ops.Type, n int, raw []byte) {
 
 // tables adds those of a pass over the spans, with a mask of blocks of `block` rows.
 func (m *image) tables(t *tables, c *cache, spans []ops.Span, block int) {
+	t.keys = (furthest(spans) + keysStep - 1) / keysStep * keysStep
 	m.ints(&t.tiles, ops.AttentionTiles(spans, block))
 	m.ints(&t.positions, ops.Positions(spans))
 	m.ints(&t.slots, c.paged().Slots(spans))
