@@ -86,17 +86,22 @@ func TestLoop(t *testing.T) {
 			}},
 		} {
 			e.fuseRows, e.stepsAtOnce = c.fuse, 3
-			host, loop := &stepwise{Engine: e}, &looping{engine: e}
-			want := inBlocks(t, host, c.batch, c.set)
-			got := inBlocks(t, loop, c.batch, c.set)
-			if d := cmp.Diff(want, got); d != "" {
-				t.Errorf("%v, %s: %s", contract, c.name, d)
-			}
-			for block := range host.latents {
-				sameBits(t, fmt.Sprintf("%v, %s, latents of block %d", contract, c.name, block), host.latents[block], loop.latents[block])
-				sameBits(t, fmt.Sprintf("%v, %s, logits of block %d", contract, c.name, block), host.logits[block], loop.logits[block])
-			}
+			compareLoops(t, fmt.Sprintf("%v, %s", contract, c.name), e, c.batch, c.set)
 		}
+	}
+}
+
+func compareLoops(t *testing.T, name string, e *engine, batch []int, set func(*generate.Options)) {
+	t.Helper()
+	host, loop := &stepwise{Engine: e}, &looping{engine: e}
+	want := inBlocks(t, host, batch, set)
+	got := inBlocks(t, loop, batch, set)
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("%s: %s", name, d)
+	}
+	for block := range host.latents {
+		sameBits(t, fmt.Sprintf("%s, latents of block %d", name, block), host.latents[block], loop.latents[block])
+		sameBits(t, fmt.Sprintf("%s, logits of block %d", name, block), host.logits[block], loop.logits[block])
 	}
 }
 

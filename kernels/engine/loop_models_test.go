@@ -1,0 +1,79 @@
+package engine
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+
+	"colakit/convert"
+	"colakit/formats/cola"
+	"colakit/formats/dtype"
+	"colakit/formats/hf"
+	"colakit/formats/tensor"
+	"colakit/golden"
+	"colakit/internal/synth"
+	"colakit/kernels/emulated"
+	"colakit/quantize"
+	"colakit/reference"
+	"colakit/reference/generate"
+)
+
+// tabled returns the embedded model with an AdaLN table.
+func tabled(t *testing.T, s hf.Schedule) *cola.File {
+	t.Helper()
+	path, o := filepath.Join(t.TempDir(), "table.cola"), convert.Options{Type: quantize.F32, AdaTable: &s}
+	o.Modulations = func(ctx context.Context, w tensor.Source, cfg hf.DiTConfig, s hf.Schedule) ([]tensor.View, error) {
+		return reference.Modulations(ctx, w, cfg, s, 0)
+	}
+	if _, err := convert.FS(t.Context(), golden.Tiny(), path, o); err != nil {
+		t.Fatal(err)
+	}
+	file, err := cola.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { file.Close() })
+	return file
+}
+
+// TestLoopModels compares the two loops on models that are unlike the embedded one:
+// quantised activations, patches of tokens, no mask, a table of modulations.
+func TestLoopModels(t *testing.T) {
+	long(t)
+	_, tiny := model(t)
+	for _, c := range []struct {
+		name    string
+		src     tensor.Source
+		cfg     hf.Config
+		options Options
+		batch   []int
+	}{
+		{"W8A8, exact", coded(t), tiny, Options{Activations: generate.Int8Activations}, []int{1, 2}},
+		{"W8A8, released", coded(t), tiny, Options{Contract: generate.Released, Activations: generate.Int8Activations}, []int{0, 1}},
+		{"patches", nil, small(func(c *hf.Config) {
+			c.VAE.PatchSize, c.VAE.VocabSize, c.VAE.Act, c.VAE.PostNorm = 3, 770, "gelu", false
+		}),
+			Options{}, []int{0, 1, 2}},
+		{"no mask", nil, small(func(c *hf.Config) { c.VAE.BlockCausal, c.VAE.SharedHeadsKV, c.VAE.VocabSize = false, 4, 770 }),
+			Options{Contract: generate.Released}, []int{1}},
+		{"AdaLN table", tabled(t, hf.Schedule{T: 1000, Steps: 2, Contract: "exact"}), tiny, Options{}, []int{1, 0}},
+	} {
+		if c.src == nil {
+			c.src = synth.NewSource(c.cfg, dtype.BF16, 1)
+		}
+		d, err := emulated.Open(emulated.Options{})
+		if err != nil {
+			t.Skip("not run: ", err)
+		}
+		e, err := New(c.src, c.cfg, d, c.options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		compareLoops(t, c.name, e.(*engine), c.batch, func(o *generate.Options) {
+			o.Steps, o.MaxNewTokens, o.PadTokenID = 2, 3*c.cfg.DiT.BlockSize*c.cfg.VAE.PatchSize, 1
+		})
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
