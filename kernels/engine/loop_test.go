@@ -221,6 +221,7 @@ func TestLoopMisuse(t *testing.T) {
 // TestLoopWaits counts what the host does in a block once its passes are recorded: it
 // waits for the tokens alone.
 func TestLoopWaits(t *testing.T) {
+	long(t)
 	const steps = 3
 	file, cfg := model(t)
 	for _, c := range []struct {
