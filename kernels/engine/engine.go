@@ -59,11 +59,12 @@ type engine struct {
 	batch   *batch // nil before Prefill and after Close
 	tap     generate.Tap
 
-	pieceRows   int   // the most of a pass over prompts
-	fuseRows    int   // the most of a block that is committed in a step of the next
-	stepsAtOnce int   // the most whose modulations are there at a time
-	rehearsal   bool  // there are neither weights nor values
-	loop        *loop // of blocks
+	pieceRows   int      // the most of a pass over prompts
+	fuseRows    int      // the most of a block that is committed in a step of the next
+	stepsAtOnce int      // the most whose modulations are there at a time
+	rehearsal   bool     // there are neither weights nor values
+	narrowed    []string // weights that become float16 and may be beyond it
+	loop        *loop    // of blocks
 	closed      bool
 }
 
@@ -103,6 +104,9 @@ func newEngine(src tensor.Source, cfg hf.Config, d device.Device, o Options) (*e
 	if err == nil {
 		err = plan.Check(d.Info(), o)
 	}
+	if err == nil {
+		err = checkRange(src, plan.narrowed)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -138,24 +142,8 @@ func build(src tensor.Source, cfg hf.Config, d device.Device, o Options, sums in
 	case o.Activations == generate.Int8Activations && l.coded == 0:
 		return nil, errors.New("int8 activations are for layers with int8 weights, and this model has none; use float activations, or convert it with --type int8")
 	}
+	e.narrowed = l.narrowed
 	return e, nil
-}
-
-// ErrUnsupported is wrapped by the errors about a model that the kernels don't compute,
-// and the reference does.
-var ErrUnsupported = errors.New("not supported by the kernels")
-
-// widestHead is the largest head that the attention kernels take.
-const widestHead = 256
-
-// supported refuses by name what the kernels don't compute.
-func supported(cfg hf.Config) error {
-	for name, width := range map[string]int{"head_dim of the DiT": cfg.DiT.HeadDim, "dim/num_heads of the VAE": cfg.VAE.HeadDim()} {
-		if width > widestHead {
-			return fmt.Errorf("%s is %d; the kernels take heads of at most %d channels: %w; use the reference engine", name, width, widestHead, ErrUnsupported)
-		}
-	}
-	return nil
 }
 
 func (e *engine) Model() generate.Model {

@@ -192,15 +192,3 @@ func TestMisuse(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
-
-func TestSupported(t *testing.T) {
-	var cfg hf.Config
-	cfg.DiT.HeadDim, cfg.VAE.Dim, cfg.VAE.NumHeads = 320, 64, 2
-	if err := supported(cfg); err == nil || !strings.Contains(err.Error(), "head_dim of the DiT is 320") {
-		t.Errorf("error %v", err)
-	}
-	cfg.DiT.HeadDim = 256
-	if err := supported(cfg); err != nil {
-		t.Error(err)
-	}
-}

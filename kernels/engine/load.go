@@ -17,11 +17,12 @@ import (
 // loader brings a model's weights from a source to the device. The first error
 // sticks in err, and what is built after it is of no use.
 type loader struct {
-	src    tensor.Source
-	engine *engine
-	coded  int                    // layers that take products of codes
-	descs  map[string]tensor.Desc // of src, for rehearsals
-	err    error
+	src      tensor.Source
+	engine   *engine
+	coded    int                    // layers that take products of codes
+	descs    map[string]tensor.Desc // of src, for rehearsals
+	narrowed []string               // weights that become float16
+	err      error
 }
 
 // linear loads a linear layer [out, in].
@@ -62,6 +63,9 @@ func (l *loader) fill(w *ops.Weights, view tensor.View) (codes bool) {
 	}
 	w.Type = l.engine.types.act
 	typ := floatTypes[w.Type]
+	if w.Type == ops.F16 && view.Type != typ && view.Type.Float() {
+		l.narrowed = append(l.narrowed, view.Name)
+	}
 	if view.Type == typ || l.engine.rehearsal {
 		w.Data = view.Data
 		return false
@@ -71,27 +75,8 @@ func (l *loader) fill(w *ops.Weights, view tensor.View) (codes bool) {
 		w.Data = make([]byte, 2*len(values))
 		err = dtype.FromFloat32s(w.Data, values, typ)
 	}
-	if err == nil {
-		err = fitsType(view.Name, values, typ)
-	}
 	l.err = err
 	return false
-}
-
-// largestF16 is the largest float16 number, and what is rounded to it.
-const largestF16 = 65519
-
-// fitsType refuses weights that a float16 does not hold.
-func fitsType(name string, values []float32, t dtype.Type) error {
-	if t != dtype.F16 {
-		return nil
-	}
-	for i, v := range values {
-		if v > largestF16 || v < -largestF16 {
-			return fmt.Errorf("tensor %q: element %d is %g, which float16 does not hold: run under the released contract, or use the reference engine", name, i, v)
-		}
-	}
-	return nil
 }
 
 // put uploads a layer.
@@ -102,7 +87,9 @@ func (l *loader) put(layer *linear, name string, w ops.Weights) {
 	var b device.Buffer
 	var err error
 	if l.engine.rehearsal {
-		layer.Linear, b, err = l.engine.ops.Room(w)
+		if layer.Linear, b, err = l.engine.ops.Room(w); err != nil {
+			err = fmt.Errorf("%w: %w; use the reference engine", err, ErrUnsupported)
+		}
 	} else {
 		layer.Linear, b, err = l.tile(w)
 	}

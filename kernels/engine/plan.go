@@ -30,12 +30,14 @@ type Plan struct {
 
 	Extent Extent `json:"extent"`
 	room   room
+
+	narrowed []string // weights that become float16 and may be beyond it
 }
 
 // PlanFor returns what New takes of a device that info describes. It needs no device,
 // and refuses what New refuses, but for a lack of memory: see Plan.Check.
 func PlanFor(src tensor.Source, cfg hf.Config, info device.Info, o Options) (Plan, error) {
-	if err := supported(cfg); err != nil {
+	if err := supported(cfg, info, o.Activations); err != nil {
 		return Plan{}, err
 	}
 	o.Extent = o.Extent.orDefault(cfg)
@@ -44,7 +46,7 @@ func PlanFor(src tensor.Source, cfg hf.Config, info device.Info, o Options) (Pla
 	if err != nil {
 		return Plan{}, err
 	}
-	p := Plan{Extent: o.Extent, room: e.taken()}
+	p := Plan{Extent: o.Extent, room: e.taken(), narrowed: e.narrowed}
 	p.room.sums = sums
 	if err := errors.Join(e.scratch.free(), e.loop.free(), e.makeRoom(p.room)); err != nil {
 		return Plan{}, err

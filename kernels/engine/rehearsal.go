@@ -88,9 +88,6 @@ func (r *rehearsal) Zero(b device.Buffer, offset, bytes int64) error {
 	return r.ledger.Check("Zero", b, offset, bytes)
 }
 
-// staticShared is more than kernels of operations on rows have beside what they ask for.
-const staticShared = 1 << 10
-
 func (r *rehearsal) Launch(kernel string, l device.Launch, args ...any) error {
 	k, ok := r.kernels[kernel]
 	if !ok {
@@ -127,7 +124,7 @@ func rehearse(src tensor.Source, cfg hf.Config, info device.Info, o Options, sum
 		err = e.largestRun(context.Background())
 	}
 	if errors.Is(err, device.ErrArgument) {
-		err = fmt.Errorf("the kernels do not compute this model: %w: %w; use the reference engine", ErrUnsupported, err)
+		err = fmt.Errorf("%w: %w; use the reference engine", err, ErrUnsupported)
 	}
 	return e, d, err
 }

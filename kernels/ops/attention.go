@@ -18,7 +18,11 @@ type Attention struct {
 	Scores    Matrix // F32, [Query·rows, keys], if somebody looks: what is visible is written, and nothing else
 }
 
-const maxHeadWidth = 256
+// WidestHead is the number of channels of the widest head, MostHeads that of heads.
+const (
+	WidestHead = 256
+	MostHeads  = maxGridY
+)
 
 // Attention computes y [rows, Query·Width] from scaled queries [rows, Query·Pitch] and
 // the cache of the same type. Tiles and pages out of range are not noticed.
@@ -29,7 +33,7 @@ func (o *Ops) Attention(y, q Matrix, cache Cache, a Attention) error {
 	c.matrix("y", y, q.Rows, a.Query*a.Width)
 	c.matrix("q", q, q.Rows, a.Query*a.Pitch())
 	c.require(q.Stride == q.Cols, "q has gaps")
-	c.require(a.Width <= maxHeadWidth, "heads of %d channels, at most %d", a.Width, maxHeadWidth)
+	c.require(a.Width <= WidestHead, "heads of %d channels, at most %d", a.Width, WidestHead)
 	cache.check(c, a.Geometry, q.Type)
 	c.words("q", q)
 	c.words("keys", cache.K)

@@ -177,6 +177,9 @@ const (
 	wideStages = 3
 )
 
+// MostOutputs is the number of rows of the largest matrix.
+const MostOutputs = counters * rowsOfBlock
+
 // parts returns the parts into which columns are cut, and the tiles of each. Few rows
 // take as long as their weights take to be read, by all multiprocessors at once: what
 // counts is the largest share of the weights that one of them gets, not how many are
