@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"colakit/cmd/internal/model"
+	"colakit/formats/hf"
 	"colakit/internal/atomicfile"
 	"colakit/internal/command"
 	"colakit/internal/progress"
@@ -137,6 +138,7 @@ func (r *request) run(ctx context.Context, s command.Streams, args []string) err
 	}
 	if choice.Name != model.DefaultEngine {
 		choice.Extent = r.extent(m, job, prompts)
+		choice.Schedule = &hf.Schedule{T: int(r.options.T), Steps: r.options.Steps}
 	}
 	if err := m.build(&choice); err != nil {
 		return err

@@ -14,6 +14,7 @@ type arena struct {
 	chunks []device.Buffer
 	chunk  int   // that is given out of
 	used   int64 // of it
+	least  int64 // bytes of a chunk; 0: chunkBytes
 	taken  int64 // since the reset, of all chunks
 	most   int64 // that was taken between two resets
 	grown  int   // how often memory was added; recorded launches hold addresses
@@ -52,7 +53,11 @@ func (a *arena) bytes(n int64) (b device.Buffer, offset int64, err error) {
 			return c, offset, nil
 		}
 	}
-	if b, err = a.device.Alloc(max(n, chunkBytes)); err != nil {
+	least := a.least
+	if least == 0 {
+		least = chunkBytes
+	}
+	if b, err = a.device.Alloc(max(n, least)); err != nil {
 		return b, 0, err
 	}
 	a.chunks, a.used = append(a.chunks, b), n

@@ -13,10 +13,11 @@ import (
 
 // conditioner gives what AdaLN adds, which depends on the timestep alone: it computes
 // a line of all modulations for each timestep, once, and keeps them on the device.
-// With an AdaLN table in the model, its lines are all there are.
+// With an AdaLN table in the model, or a schedule that the engine is made for, its lines
+// are all there are.
 type conditioner struct {
-	embedding *timestepEmbedding // nil: of a table
-	linears   []*linear          // every AdaLN's, in the order of a line; nil: of a table
+	embedding *timestepEmbedding // nil: all lines are there
+	linears   []*linear          // every AdaLN's, in the order of a line; nil: all lines are there
 	widths    []int              // of their outputs
 	frequency ops.Vector         // of the sinusoid
 
@@ -42,17 +43,26 @@ func newConditioner(l *loader, c hf.DiTConfig) *conditioner {
 		k.tabled(l, *s)
 		return k
 	}
+	if s := l.engine.options.Schedule; s != nil && k.worthwhile(l.engine, c, *s) {
+		k.once(l, c, *s)
+		return k
+	}
+	k.embed(l, c)
+	for _, m := range c.Modulations() {
+		k.linears = append(k.linears, l.linear(m.Module, m.Width, c.EmbDim, true))
+	}
+	return k
+}
+
+// embed loads the timestep embedding.
+func (k *conditioner) embed(l *loader, c hf.DiTConfig) {
 	d := c.TxtDim
 	k.embedding = &timestepEmbedding{
 		projIn:  l.linear(hf.DiTEmbProjIn, d, hf.SinusoidDim, true),
 		projHid: l.linear(hf.DiTEmbProjHid, d, d, true),
 		projOut: l.linear(hf.DiTEmbProjOut, c.EmbDim, d, true),
 	}
-	for _, m := range c.Modulations() {
-		k.linears = append(k.linears, l.linear(m.Module, m.Width, c.EmbDim, true))
-	}
 	k.frequency = l.floats(sinusoidFrequencies())
-	return k
 }
 
 // sinusoidFrequencies returns f_i = e^(−ln(10000)·i/128), in float32 as PyTorch does.
@@ -122,7 +132,7 @@ func (k *conditioner) linesOf(t []float32) ([]int32, error) {
 	for r, at := range t {
 		line, known := k.line[at]
 		if !known {
-			return of, fmt.Errorf("timestep %v is none of the %d that the model's AdaLN table holds", at, len(k.line))
+			return of, fmt.Errorf("timestep %v is none of the %d whose modulations there are", at, len(k.line))
 		}
 		of[r] = int32(line)
 	}
@@ -208,6 +218,16 @@ func (e *engine) drop(b device.Buffer) error {
 
 // compute computes the lines of the timesteps t.
 func (k *conditioner) compute(p *pass, lines ops.Matrix, t []float32) {
+	active := k.active(p, t)
+	column := 0
+	for i, l := range k.linears {
+		l.forward(p, lines.Columns(column, column+k.widths[i]), p.narrow(active, l), ops.Epilogue{})
+		column += k.widths[i]
+	}
+}
+
+// active returns what every AdaLN layer is given for the timesteps t.
+func (k *conditioner) active(p *pass, t []float32) ops.Matrix {
 	e, act := k.embedding, p.types.act
 	at := p.floats(t, len(t), 1)
 	sinusoid := p.matrix(p.types.act, len(t), hf.SinusoidDim)
@@ -222,11 +242,7 @@ func (k *conditioner) compute(p *pass, lines ops.Matrix, t []float32) {
 	p.see("dit.", "emb", emb)
 	active := p.matrix(act, len(t), e.projOut.Out)
 	p.do(func() error { return p.ops.Activate(active, emb, ops.SiLU) })
-	column := 0
-	for i, l := range k.linears {
-		l.forward(p, lines.Columns(column, column+k.widths[i]), p.narrow(active, l), ops.Epilogue{})
-		column += k.widths[i]
-	}
+	return active
 }
 
 // shiftScale returns the next modulation of 2·d columns, shift and scale.

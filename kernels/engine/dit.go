@@ -33,7 +33,9 @@ type ditBlock struct {
 func newDiT(l *loader, c hf.DiTConfig) *dit {
 	d, e := c.TxtDim, l.engine
 	geometry := ops.Geometry{Query: c.Heads, KV: c.Heads, Width: c.HeadDim}
+	cond := newConditioner(l, c) // first, for it may need memory for a while
 	m := &dit{
+		cond:  cond,
 		txtIn: l.linear(hf.DiTTxtIn, d, c.TxtInChannels, true), txtOutNorm: l.norm(hf.DiTTxtOutNorm, d, c.NormEps, true),
 		txtOut: l.linear(hf.DiTTxtOut, c.TxtOutChannels, d, true), width: d,
 		cache: newCache(e.device, c.NumLayers, geometry, e.types.act),
@@ -42,7 +44,6 @@ func newDiT(l *loader, c hf.DiTConfig) *dit {
 	for i := range c.NumLayers {
 		m.blocks = append(m.blocks, newDiTBlock(l, c, i, &ropes, &m.cache.layers[i]))
 	}
-	m.cond = newConditioner(l, c)
 	return m
 }
 

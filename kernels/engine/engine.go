@@ -25,6 +25,10 @@ type Options struct {
 	Memory int64
 	// Extent is the largest run that memory is planned and taken for.
 	Extent Extent
+	// Schedule, if set, is the only one that will be run: its modulations are computed
+	// when the engine is made, and AdaLN's weights are not kept, unless they take less
+	// memory than the modulations. A model with an AdaLN table has its own.
+	Schedule *hf.Schedule
 }
 
 // New returns an engine that computes the model of cfg on a device, with the weights
@@ -42,16 +46,17 @@ func New(src tensor.Source, cfg hf.Config, d device.Device, o Options) (generate
 }
 
 type engine struct {
-	cfg      hf.Config
-	options  Options
-	device   device.Device
-	ops      *ops.Ops
-	schedule *hf.Schedule // the only one that can be computed; nil: any
-	types    types
-	plan     Plan
-	weights  []device.Buffer
-	scratch  *scratch
-	ropes    []*rotary
+	cfg       hf.Config
+	options   Options
+	device    device.Device
+	ops       *ops.Ops
+	schedule  *hf.Schedule // the only one that can be computed; nil: any
+	scheduled bool         // the model has others
+	types     types
+	plan      Plan
+	weights   []device.Buffer
+	scratch   *scratch
+	ropes     []*rotary
 
 	encoder *encoder
 	dit     *dit
@@ -151,7 +156,7 @@ func (e *engine) Model() generate.Model {
 		BlockSize: e.cfg.DiT.BlockSize, PatchSize: e.cfg.VAE.PatchSize,
 		LatentDim: e.cfg.VAE.LatentDim, VocabSize: e.cfg.VAE.VocabSize,
 		CrossTalk: !e.cfg.VAE.BlockCausal, Kernels: true,
-		Contract: e.options.Contract, Activations: e.options.Activations, Schedule: e.schedule,
+		Contract: e.options.Contract, Activations: e.options.Activations, Schedule: e.schedule, Scheduled: e.scheduled,
 	}
 }
 

@@ -23,6 +23,8 @@ type Plan struct {
 	Blocks      int64 `json:"blocks"`        // latents, tokens and tables of the blocks in work
 	Sums        int64 `json:"partial_sums"`  // of linear layers
 	Tables      int64 `json:"rotary_tables"`
+	// Loading is what is taken beyond all of that while the engine is made.
+	Loading int64 `json:"loading"`
 	// Rounding is what the driver's allocator takes beyond the sizes of buffers; 0 on
 	// the emulated device.
 	Rounding int64 `json:"rounding"`
@@ -55,7 +57,8 @@ func PlanFor(src tensor.Source, cfg hf.Config, info device.Info, o Options) (Pla
 	if info.Kind == "cuda" {
 		p.Rounding = d.rounded - d.ledger.Used
 	}
-	p.Total = d.ledger.Used + p.Rounding
+	p.Loading = max(0, d.loading-d.ledger.Used)
+	p.Total = d.ledger.Used + p.Loading + p.Rounding
 	return p, nil
 }
 
@@ -107,7 +110,8 @@ func (p Plan) Parts() (all []Part) {
 	for _, part := range []Part{
 		{"weights", p.Weights}, {"modulations", p.Modulations},
 		{"cache of the prior", p.Prior}, {"cache of the decoder", p.Decoder}, {"cache of the encoder", p.Encoder},
-		{"values of a pass", p.Values}, {"blocks in work", p.Blocks}, {"partial sums", p.Sums}, {"rotary tables", p.Tables}, {"rounding of the driver", p.Rounding},
+		{"values of a pass", p.Values}, {"blocks in work", p.Blocks}, {"partial sums", p.Sums}, {"rotary tables", p.Tables},
+		{"more while loading", p.Loading}, {"rounding of the driver", p.Rounding},
 	} {
 		if part.Bytes > 0 {
 			all = append(all, part)

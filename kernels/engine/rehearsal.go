@@ -22,6 +22,8 @@ type rehearsal struct {
 	kernels map[string]cuda.Kernel
 	ledger  device.Ledger
 	next    device.Pointer
+	most    int64 // bytes that were live at a time
+	loading int64 // of them while the engine was made
 	rounded int64 // what is live, as the driver's allocator takes it
 }
 
@@ -60,6 +62,7 @@ func (r *rehearsal) Alloc(bytes int64) (device.Buffer, error) {
 	b := device.Buffer{Pointer: r.next, Bytes: bytes}
 	r.next += device.Pointer(aligned(bytes))
 	r.ledger.Add(b)
+	r.most = max(r.most, r.ledger.Used)
 	r.rounded += onDriver(bytes)
 	return b, nil
 }
@@ -120,6 +123,7 @@ func rehearse(src tensor.Source, cfg hf.Config, info device.Info, o Options, sum
 		return nil, nil, err
 	}
 	e, err := build(src, cfg, d, o, sums, true)
+	d.loading = d.most
 	if err == nil {
 		err = e.largestRun(context.Background())
 	}

@@ -37,13 +37,17 @@ func (e *engine) encode(ctx context.Context, ids [][]int32) ([][]float32, error)
 		if err := e.encodePiece(ctx, spans, all[:n], latents); err != nil {
 			return nil, err
 		}
+		for _, s := range spans {
+			if s.Keys() == rows[s.Sequence] { // nothing reads its keys any more
+				e.encoder.cache.drop(s.Sequence)
+			}
+		}
 		all = all[n:]
 	}
 	return latents, nil
 }
 
-// encodePiece appends the latents of some rows to those of their samples. Samples that
-// are complete give their pages back.
+// encodePiece appends the latents of some rows to those of their samples.
 func (e *engine) encodePiece(ctx context.Context, spans []ops.Span, ids []int32, latents [][]float32) error {
 	p := e.begin(ctx, generate.Site{Stage: generate.Encode}, e.encoder.cache, e.vaeBlock(), spans)
 	p.do(func() error { return e.encoder.rope.reach(e, furthest(spans)) })
@@ -54,9 +58,6 @@ func (e *engine) encodePiece(ctx context.Context, spans []ops.Span, ids []int32,
 	}
 	for _, s := range spans {
 		latents[s.Sequence] = append(latents[s.Sequence], values[s.Row*out.Cols:(s.Row+s.Queries)*out.Cols]...)
-	}
-	for _, s := range spans[:len(spans)-1] {
-		e.encoder.cache.drop(s.Sequence)
 	}
 	return nil
 }

@@ -60,8 +60,10 @@ type Model struct {
 	Kernels bool
 
 	// Schedule is the only one whose timesteps the engine can compute, that of the
-	// model's AdaLN table; nil: any.
+	// model's AdaLN table or the one that the engine was made for; nil: any.
 	Schedule *hf.Schedule
+	// Scheduled: the engine was made for Schedule, and the model has others.
+	Scheduled bool
 }
 
 // CheckSchedule returns an error unless the engine can compute the timesteps from
@@ -70,6 +72,10 @@ func (m Model) CheckSchedule(T float64, steps int) error {
 	s := m.Schedule
 	if s == nil || s.T == int(T) && s.Steps == steps {
 		return nil
+	}
+	if m.Scheduled {
+		return fmt.Errorf("the engine was made for %v and keeps no weights for other timesteps, and this run has T = %d in %d steps: make an engine for that schedule, or for any",
+			s, int(T), steps)
 	}
 	return fmt.Errorf("the model holds an AdaLN table for %v, and this run has T = %d in %d steps: run the table's schedule, or convert the checkpoint with --ada-steps %d or --ada full",
 		s, int(T), steps, steps)

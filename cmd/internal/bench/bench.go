@@ -176,6 +176,7 @@ func (m *measurement) run(ctx context.Context) (f Figures, err error) {
 	}
 	m.progress(f.Engine+" load", 0, 1)
 	m.choice.Extent = engine.Extent{Batch: m.Batch, PromptTokens: m.PromptTokens, NewTokens: m.Blocks * m.subject.Config.DiT.BlockSize * m.subject.Config.VAE.PatchSize}
+	m.choice.Schedule = &hf.Schedule{T: int(generate.Defaults().T), Steps: m.Steps}
 	m.choice.Planned = func(p engine.Plan) { f.Plans = append(f.Plans, p) }
 	start := time.Now()
 	m.engine, err = m.choice.Build(m.subject.Weights, m.subject.Config, m.Contract, m.Activations)

@@ -67,6 +67,8 @@ type Choice struct {
 	Wrap func(device.Device) device.Device
 	// Extent is the largest run that is planned, of all devices together.
 	Extent engine.Extent
+	// Schedule, if set, is the only one that is run; its contract is that of the run.
+	Schedule *hf.Schedule
 	// Planned, if set, is told what is planned for each device.
 	Planned func(engine.Plan)
 
@@ -162,7 +164,7 @@ func (c *Choice) find(all []kernels.Listing, index int) (kernels.Listing, error)
 // its reason says why.
 func (c *Choice) Build(src tensor.Source, cfg hf.Config, contract generate.Contract, a generate.Activations) (generate.Engine, error) {
 	if c.Name != DefaultEngine {
-		e, err := c.onDevices(src, cfg, engine.Options{Contract: contract, Activations: a, Memory: c.memory, Extent: c.Extent.Share(len(c.indexes))})
+		e, err := c.onDevices(src, cfg, c.options(contract, a))
 		if err == nil || !c.automatic || !refused(err) {
 			return e, err
 		}
@@ -170,6 +172,17 @@ func (c *Choice) Build(src tensor.Source, cfg hf.Config, contract generate.Contr
 		c.Name, c.Device = DefaultEngine, ""
 	}
 	return reference.New(src, cfg, reference.Options{Contract: contract, Activations: a})
+}
+
+// options returns those of the engine on each device.
+func (c *Choice) options(contract generate.Contract, a generate.Activations) engine.Options {
+	o := engine.Options{Contract: contract, Activations: a, Memory: c.memory, Extent: c.Extent.Share(len(c.indexes))}
+	if c.Schedule != nil {
+		s := *c.Schedule
+		s.Contract = contract.String()
+		o.Schedule = &s
+	}
+	return o
 }
 
 // refused reports whether an error is about what a device or the kernels lack, not about
