@@ -32,7 +32,32 @@ func TestDevices(t *testing.T) {
 			t.Errorf("the table lacks %s or %q:\n%s", d.Kind, d.Problem, table)
 		}
 	}
-	if code, _, _ := runCola(t, "", "devices", "cuda:0"); code != command.Usage {
-		t.Errorf("an argument gives exit code %d", code)
+	for _, args := range []string{"cuda:0", "tiny tiny", "tiny --batch-size 0", "tiny --contract loose"} {
+		if code, _, _ := runCola(t, "", append([]string{"devices"}, strings.Fields(args)...)...); code != command.Usage {
+			t.Errorf("%s: exit code %d", args, code)
+		}
+	}
+}
+
+// TestDevicesPlan: with a model, what it takes of a device is shown by its parts, and
+// whether that fits.
+func TestDevicesPlan(t *testing.T) {
+	emulated(t)
+	for batch, fits := range map[string]bool{"2": true, "20000": false} {
+		args := []string{"devices", "tiny", "--batch-size", batch, "--prompt-tokens", "40"}
+		code, table, errs := runCola(t, "", args...)
+		if code != command.Good || errs != "" || !strings.Contains(table, "cache of the prior") || !strings.Contains(table, "weights   2.00 MB") || strings.Contains(table, "emulated: refused: ") == fits {
+			t.Errorf("exit code %d, %s\n%s", code, errs, table)
+		}
+		code, out, errs := runCola(t, "", append(args, "--json")...)
+		var all []planned
+		if err := json.Unmarshal([]byte(out), &all); err != nil || code != command.Good || errs != "" {
+			t.Fatalf("exit code %d, %v\n%s%s", code, err, out, errs)
+		}
+		for _, d := range all {
+			if d.Kind == kernels.Emulated && (d.Plan == nil || d.Plan.Weights <= 0 || (d.Refused == "") != fits || (d.Plan.Total <= d.Memory) != fits) {
+				t.Errorf("%+v\n%s", d, out)
+			}
+		}
 	}
 }

@@ -44,9 +44,14 @@ func pieces(lengths []int, block, most int) (all [][]ops.Span) {
 	return all
 }
 
-// pieces divides a pass over prompts.
+// pieces divides a pass over prompts. A rehearsal, whose prompts are equally long, makes
+// some of its passes: the others take as much.
 func (e *engine) pieces(lengths []int, block int) [][]ops.Span {
-	return pieces(lengths, block, e.piece())
+	all := pieces(lengths, block, e.piece())
+	if n := len(all); e.rehearsal && n > 4 {
+		return append(all[:2:2], all[n-2:]...)
+	}
+	return all
 }
 
 // piece returns the most rows of a pass over prompts. A tap is shown every value whole.

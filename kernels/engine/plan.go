@@ -105,19 +105,14 @@ func (p Plan) refuse(limit int64, of string) error {
 	return fmt.Errorf("%v is more than the %d bytes that are %s: %w; %s", p, limit, of, device.ErrMemory, hint)
 }
 
-// Parts returns what the plan consists of, named, the empty parts left out.
-func (p Plan) Parts() (all []Part) {
-	for _, part := range []Part{
+// Parts returns what the plan consists of, named.
+func (p Plan) Parts() []Part {
+	return []Part{
 		{"weights", p.Weights}, {"modulations", p.Modulations},
 		{"cache of the prior", p.Prior}, {"cache of the decoder", p.Decoder}, {"cache of the encoder", p.Encoder},
 		{"values of a pass", p.Values}, {"blocks in work", p.Blocks}, {"partial sums", p.Sums}, {"rotary tables", p.Tables},
 		{"more while loading", p.Loading}, {"rounding of the driver", p.Rounding},
-	} {
-		if part.Bytes > 0 {
-			all = append(all, part)
-		}
 	}
-	return all
 }
 
 // Part is a part of a plan.
@@ -130,6 +125,9 @@ type Part struct {
 func (p Plan) String() string {
 	var parts []string
 	for _, part := range p.Parts() {
+		if part.Bytes == 0 {
+			continue
+		}
 		parts = append(parts, fmt.Sprintf("%s %d", part.Name, part.Bytes))
 	}
 	return fmt.Sprintf("device memory for %v: %d bytes (%s)", p.Extent, p.Total, strings.Join(parts, ", "))

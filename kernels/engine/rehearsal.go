@@ -136,6 +136,9 @@ func rehearse(src tensor.Source, cfg hf.Config, info device.Info, o Options, sum
 // largestRun makes the calls of a run that take most.
 func (e *engine) largestRun(ctx context.Context) error {
 	m, x := e.Model(), e.options.Extent
+	if err := m.CheckLogits(x.Batch); err != nil {
+		return err
+	}
 	layout := generate.NewLayout(make([]int32, max(x.PromptTokens, 1)), 0, m)
 	ids, prefix, rows := make([][]int32, x.Batch), make([][]float32, x.Batch), make([]int, x.Batch)
 	for i := range x.Batch {

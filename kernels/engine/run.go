@@ -38,7 +38,7 @@ func (e *engine) encode(ctx context.Context, ids [][]int32) ([][]float32, error)
 			return nil, err
 		}
 		for _, s := range spans {
-			if s.Keys() == rows[s.Sequence] { // nothing reads its keys any more
+			if s.Keys() == rows[s.Sequence] || e.rehearsal { // nothing reads its keys any more
 				e.encoder.cache.drop(s.Sequence)
 			}
 		}
@@ -69,7 +69,7 @@ func encoderPages(rows []int, piece int) int {
 	for _, n := range rows {
 		total += pagesOf(n)
 	}
-	return min(total, pagesOf(piece)+len(rows)+pagesOf(slices.Max(append(rows, 0))))
+	return min(total, pagesOf(piece)+min(len(rows), piece)+pagesOf(slices.Max(append(rows, 0))))
 }
 
 // result reads the value that a pass ends with.
@@ -273,7 +273,11 @@ func (e *engine) decode(ctx context.Context, b generate.Pass) ([]float32, error)
 	p := e.begin(ctx, site, e.decoder.cache, e.vaeBlock(), spans)
 	p.keep = true
 	p.do(func() error { return e.decoder.rope.reach(e, furthest(spans)) })
-	logits := p.result(e.decoder.logits(p, p.latents(b.Z)))
+	values := e.decoder.logits(p, p.latents(b.Z))
+	if e.rehearsal {
+		return nil, p.err // they can be many
+	}
+	logits := p.result(values)
 	if p.err != nil {
 		return nil, p.err
 	}

@@ -89,6 +89,18 @@ func (m Model) CheckBatch(n int) error {
 	return nil
 }
 
+// maxLogits bounds the logits of a block of all samples: 4 GiB of float32 numbers.
+const maxLogits = 1 << 30
+
+// CheckLogits refuses a batch of n samples whose logits no usual machine holds.
+func (m Model) CheckLogits(n int) error {
+	if tokens := m.BlockSize * m.PatchSize; n > maxLogits/max(m.VocabSize*tokens, 1) {
+		return fmt.Errorf("a block of %d prompts has block_size %d · patch_size %d tokens each, of vocab_size %d logits: more than %d in all; generate fewer prompts at a time (--batch-size)",
+			n, m.BlockSize, m.PatchSize, m.VocabSize, maxLogits)
+	}
+	return nil
+}
+
 // PrefixLengths returns the number of latents of every prefix of a batch, whole blocks
 // each.
 func (m Model) PrefixLengths(prefix [][]float32) ([]int, error) {

@@ -145,27 +145,13 @@ func (r *run) lay(prompts []Prompt) error {
 		}
 		r.layouts = append(r.layouts, l)
 	}
-	if err := r.fits(); err != nil {
+	if err := r.model.CheckLogits(len(r.layouts)); err != nil {
 		return err
 	}
 	r.schedule = Schedule(r.options.T, r.options.Steps)
 	r.seen = make([][]int32, len(prompts))
 	r.finished = make([]bool, len(prompts))
 	r.broken = make([]int, len(prompts))
-	return nil
-}
-
-// maxLogits bounds the logits of a block of all samples: 4 GiB of float32 numbers.
-const maxLogits = 1 << 30
-
-// fits refuses a batch whose logits no usual machine holds.
-func (r *run) fits() error {
-	m := r.model
-	tokens := len(r.layouts) * m.BlockSize * m.PatchSize
-	if tokens > maxLogits/max(m.VocabSize, 1) {
-		return fmt.Errorf("a block of %d prompts has block_size %d · patch_size %d tokens each, of vocab_size %d logits: more than %d in all; generate fewer prompts at a time (--batch-size)",
-			len(r.layouts), m.BlockSize, m.PatchSize, m.VocabSize, maxLogits)
-	}
 	return nil
 }
 
