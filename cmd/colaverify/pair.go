@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -35,8 +36,10 @@ func (p *pair) flags(set *pflag.FlagSet) {
 		{&p.activations, "activations", generate.FloatActivations.String(), "`TYPE` of what int8 weights are multiplied by on both sides: float or int8"},
 	} {
 		set.StringVar(&f.values[2], f.name, f.standard, f.usage)
-		set.StringVar(&f.values[0], f.name+"-a", "", "`THAT` of A alone")
-		set.StringVar(&f.values[1], f.name+"-b", "", "`THAT` of B alone")
+		_, what, _ := strings.Cut(f.usage, "`")
+		what, _, _ = strings.Cut(what, "`")
+		set.StringVar(&f.values[0], f.name+"-a", "", "`"+what+"` of A alone, in place of --"+f.name)
+		set.StringVar(&f.values[1], f.name+"-b", "", "`"+what+"` of B alone, in place of --"+f.name)
 	}
 	p.devices.DeclareMemory(set)
 }
