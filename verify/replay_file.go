@@ -208,15 +208,6 @@ func OpenReplay(path string) (*Replay, error) {
 	return r, nil
 }
 
-// ParseReplay is OpenReplay of bytes.
-func ParseReplay(raw []byte) (*Replay, error) {
-	f, err := safetensors.Parse(raw)
-	if err != nil {
-		return nil, err
-	}
-	return readReplay(f)
-}
-
 func readReplay(f *safetensors.File) (*Replay, error) {
 	meta := f.Metadata()
 	text, ok := meta[replayKey]
