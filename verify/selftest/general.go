@@ -35,7 +35,7 @@ func General(cfg hf.Config) []Case {
 var anyModel = []string{
 	"timesteps-scaled", "pinned-rows-in-time", "branches-exchanged", "uncond-not-computed", "latents-scaled-twice",
 	"decoder-before-the-last-step", "commit-before-the-last-step", "commit-missing", "pinned-rows-not-pinned", "pinned-rows-not-restored",
-	"guidance-around-cond", "guidance-in-float32", "integrator-in-bf16", "step-width-rounded", "integrator-backwards",
+	"guidance-around-cond", "integrator-in-bf16", "step-width-rounded", "integrator-backwards",
 }
 
 // generalTensors spoils a tensor of every kind of operation, in the layer in the
