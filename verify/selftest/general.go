@@ -85,7 +85,11 @@ func spoiltTensor(op *catalog.Op, name string, shape tensor.Shape, shapes map[st
 	}
 	add("doubled", "a tensor twice as large", every(name, times(2)), Want{})
 	if other := elsewhere(op, name); other != "" && shapes[other].Equal(shape) {
-		add("other-layer", "the tensor of another layer", exchanged(name, other), Want{Hypothesis: "other weight"})
+		hypothesis := "other weight"
+		if strings.HasSuffix(name, ".bias") {
+			hypothesis = "other bias"
+		}
+		add("other-layer", "the tensor of another layer", exchanged(name, other), Want{Hypothesis: hypothesis})
 	}
 	if len(shape) == 1 {
 		add("zeroed", "a tensor that is not read", every(name, becomes(0)), Want{})
