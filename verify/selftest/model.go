@@ -70,8 +70,9 @@ func (r *runner) recordAll(ctx context.Context) error {
 // firstToken is the one that the first sample begins with.
 const firstToken = 5
 
-// made lays out a run of two blocks: a sample with a prefix and pinned rows, one
-// that is shorter than a block, and one that fills blocks to the last token.
+// made lays out a run of two blocks: a sample with a prefix and pinned rows, whose last
+// patch is not full, one that is shorter than a block, and one that fills blocks to the
+// last token.
 func (r *runner) made(steps, samples int, level string) (record.Run, generate.Noise) {
 	cfg, seed := r.model.cfg, int64(7)
 	block := cfg.DiT.BlockSize * cfg.VAE.PatchSize
@@ -79,7 +80,7 @@ func (r *runner) made(steps, samples int, level string) (record.Run, generate.No
 	run.Options.Steps, run.Options.MaxNewTokens, run.Options.PadTokenID = steps, 2*block, int32(cfg.VAE.VocabSize-1)
 	ids := make([]int64, samples)
 	for i := range samples {
-		n := []int{block + block/2 + 1, max(block/2, 1), 2 * block}[i]
+		n := []int{block + max(cfg.DiT.BlockSize/2, 1)*cfg.VAE.PatchSize - cfg.VAE.PatchSize/2, max(block/2, 1), 2 * block}[i]
 		tokens := make([]int32, n)
 		for k := range tokens {
 			tokens[k] = int32((31*k + 17*i + firstToken) % (cfg.VAE.VocabSize - 1))
