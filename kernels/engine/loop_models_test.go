@@ -12,6 +12,7 @@ import (
 	"colakit/formats/tensor"
 	"colakit/golden"
 	"colakit/internal/synth"
+	"colakit/kernels/device"
 	"colakit/kernels/emulated"
 	"colakit/quantize"
 	"colakit/reference"
@@ -75,5 +76,36 @@ func TestLoopModels(t *testing.T) {
 		if err := e.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// wide is a device of more multiprocessors than a small batch keeps busy.
+type wide struct{ device.Device }
+
+func (w wide) Info() device.Info {
+	info := w.Device.Info()
+	info.Processors = 132
+	return info
+}
+
+// TestLoopManyKeys: where attention cuts the keys into parts depends on their number,
+// which recorded launches hold; they are recorded anew when a run has more.
+func TestLoopManyKeys(t *testing.T) {
+	long(t)
+	prompts = append(prompts, longPrompts(250)[0])
+	defer func() { prompts = prompts[:len(prompts)-1] }()
+	file, cfg := model(t)
+	d, err := emulated.Open(emulated.Options{})
+	if err != nil {
+		t.Skip("not run: ", err)
+	}
+	e, err := New(file, cfg, wide{d}, Options{Contract: generate.Released})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	compareLoops(t, "many keys", e.(*engine), []int{len(prompts) - 1}, func(o *generate.Options) { o.Steps, o.MaxNewTokens = 2, 16 })
+	if got := e.(*engine).loop.stepping.key.(passKey).keys; got != 2*keysStep {
+		t.Errorf("the last step was recorded for %d keys", got)
 	}
 }
