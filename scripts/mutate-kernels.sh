@@ -28,7 +28,7 @@ stride_of_residual  | stride     | elementwise           | elementwise.cu | Test
 swapped_fragment*   | fragment   | gemm(bf16)            | gemm.h       | TestLinear$/^bf16          | s/a\[1\] = w\[1\].x, a\[2\] = w\[0\].y/a[1] = w[0].y, a[2] = w[1].x/
 swapped_codes       | fragment   | gemm(s8)              | gemm.h       | TestLinearOfCodes          | s/a\[1\] = w->z, a\[2\] = w->y/a[1] = w->y, a[2] = w->z/
 swapped_wide_codes  | fragment   | gemm(w8_(groups_)?f16) | gemm.h       | TestLinear$/^int8.*_f16    | s/0x4140u/0x4041u/
-swapped_values      | fragment   | attention(f16_64)     | attention.h  | TestAttention$/^f16.*Width:6 | s/0x7632u : 0x5410u/0x5410u : 0x7632u/
+swapped_values      | fragment   | attention((sums_)?f16_64) | attention.h  | TestAttention$/^f16.*Width:6 | s/0x7632u : 0x5410u/0x5410u : 0x7632u/
 lost_epsilon*       | epsilon    | norm                  | norm.cu      | TestLayerNorm              | s/ \/ width + eps)/ \/ width)/
 doubled_epsilon     | epsilon    | rope                  | rope.cu      | TestHeads                  | s/ \/ width + eps)/ \/ width + 2.f * eps)/
 rounded_to_zero*    | rounding   | elementwise           | element.h    | TestGateResidual           | s/return __bfloat162float(__float2bfloat16_rn(v));/return __uint_as_float(__float_as_uint(v) \& 0xffff0000u);/
@@ -36,10 +36,10 @@ lost_rounding       | rounding   | gemm(bf16)            | epilogue.h   | TestLi
 ties_away           | rounding   | norm                  | quantise.h   | TestQuantise               | s/__float2int_rn(v)/(int)(v < 0.f ? v - 0.5f : v + 0.5f)/
 step_of_unrounded   | rounding   | step                  | step.cu      | TestGuidedStep             | s/round_to(c - u, round)/(c - u)/
 other_slot*         | cache      | rope                  | rope.cu      | TestHeads                  | s/(size_t)slot\[row\]/(size_t)row/
-row_beyond_page     | cache      | attention(bf16_64)    | attention.h  | TestAttention$/^bf16.*_5_spans | s/(j . ((1 << a.page_shift) - 1))/j/
-other_kv_head       | cache      | attention(bf16_64)    | attention.h  | TestAttention$/^bf16.*_5_spans | s/head \/ (a.heads \/ a.kv_heads)/head % a.kv_heads/
-mask_off_by_one*    | mask       | attention(bf16_64)    | attention.h  | TestAttention$/^bf16.*_5_spans | s/(i & 1)) < visible/(i \& 1)) <= visible/
-scores_off_by_one   | mask       | attention(bf16_64)    | attention.h  | TestAttention$/^bf16.*_5_spans | s/bool ok = key < t.visible/bool ok = key + 1 < t.visible/
+row_beyond_page     | cache      | attention((sums_)?bf16_64) | attention.h  | TestAttention$/^bf16.*_5_spans | s/(j . ((1 << a.page_shift) - 1))/j/
+other_kv_head       | cache      | attention((sums_)?bf16_64) | attention_parts.h | TestAttention$/^bf16.*_5_spans | s/head \/ (a.heads \/ a.kv_heads)/head % a.kv_heads/
+mask_off_by_one*    | mask       | attention((sums_)?bf16_64) | attention.h  | TestAttention$/^bf16.*_5_spans | s/(i & 1)) < visible/(i \& 1)) <= visible/
+scores_off_by_one   | mask       | attention((sums_)?bf16_64) | attention.h  | TestAttention$/^bf16.*_5_spans | s/bool ok = key < t.visible/bool ok = key + 1 < t.visible/
 rope_offset*        | rotation   | rope                  | rope.cu      | TestHeads                  | s/(size_t)position\[row\] \* pairs/(size_t)row * pairs/
 rope_sign           | rotation   | rope                  | rope.cu      | TestHeads                  | s/round_to(x \* c, round) - round_to/round_to(x * c, round) + round_to/
 other_pairs         | rotation   | rope                  | rope.cu      | TestHeads                  | s/h + 2 \* j : h + j/h + j : h + j/
@@ -52,6 +52,10 @@ lost_part*          | parts      | gemm(f16)             | gemm.h       | TestLi
 own_part_first      | parts      | gemm(f16)             | gemm.h       | TestLinearOfParts          | s/part)\[tile \* count + e\]/part)[(blockIdx.y * tiles + tile) * count + e]/; s/for (unsigned p = 1; p < gridDim.y; p++) v/for (unsigned i = 1, p = (blockIdx.y + 1) % gridDim.y; i < gridDim.y; i++, p = (p + 1) % gridDim.y) v/
 last_by_number      | parts      | gemm(f16)             | gemm.h       | TestLinearOfParts          | s/if (!\*last) return false;/if (blockIdx.y + 1 < gridDim.y) return false;/
 lost_group          | parts      | gemm(w8_(groups_)?bf16) | gemm.h       | TestLinear$/^int8.*_bf16   | s/(tile + kTurns) \/ g.group != group/false/
+lost_key_part       | parts      | attention((sums_)?bf16_64) | attention_parts.h | TestAttention$/^bf16.*Width:40 | s/p < parts; p++) UNROLL/p + 1 < parts; p++) UNROLL/
+part_not_read       | parts      | attention((sums_)?bf16_64) | attention_parts.h | TestAttention$/^bf16.*Width:40 | /total\[i\] += v;/{n;n;d}
+lost_wide_barrier   | barrier    | gemm(bf16)            | gemm_wide.h  | TestLinearWide$/^bf16      | /ASYNC_WAIT(kStages - 2)/{n;d}
+one_wide_sum        | parts      | gemm(bf16)            | gemm_wide.h  | TestLinearWide$/^bf16      | s/sum\[h % kSets\]\[p\]\[j\], w/sum[0][p][j], w/
 lost_bias*          | epilogue   | gemm(bf16)            | epilogue.h   | TestLinearRounds           | s/if (e.bias) v += e.bias\[at\];//
 lost_clip           | epilogue   | gemm(bf16)            | epilogue.h   | TestLinearRounds           | s/v < -e.clip ? -e.clip : v/v/
 swapped_swiglu      | epilogue   | gemm(bf16)            | gemm.h       | TestLinear$/swiglu         | s/finish_swiglu(g.epilogue, a, scaled<P>(g, sum(m, at + 8), first + at + 8, m0 + m)/finish_swiglu(g.epilogue, scaled<P>(g, sum(m, at + 8), first + at + 8, m0 + m), a/

@@ -208,6 +208,7 @@ func attentionCases() []attentionCase {
 			attentionCase{typ: typ, g: Geometry{1, 1, 200}, spans: []Span{{0, 16, 32, 0}}, block: 16, shift: 5, round: round},
 			attentionCase{typ: typ, g: Geometry{2, 2, 6}, spans: []Span{{0, 20, 3, 0}}, block: 5, shift: 0, round: round},
 			attentionCase{typ: typ, g: Geometry{2, 1, 40}, spans: long, block: 4, shift: 4, round: round},
+			attentionCase{typ: typ, g: Geometry{1, 1, 72}, spans: long, block: 4, shift: 4, round: round},
 			attentionCase{typ: typ, g: Geometry{1, 1, 136}, spans: long, block: 4, shift: 4, round: round},
 		)
 	}
