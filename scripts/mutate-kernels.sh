@@ -33,7 +33,7 @@ lost_epsilon*       | epsilon    | norm                  | norm.cu      | TestLa
 doubled_epsilon     | epsilon    | rope                  | rope.cu      | TestHeads                  | s/ \/ width + eps)/ \/ width + 2.f * eps)/
 rounded_to_zero*    | rounding   | elementwise           | element.h    | TestGateResidual           | s/return __bfloat162float(__float2bfloat16_rn(v));/return __uint_as_float(__float_as_uint(v) \& 0xffff0000u);/
 lost_rounding       | rounding   | gemm(bf16)            | epilogue.h   | TestLinearRounds           | s/v = round_to(v \* load(e.gate/v = (v * load(e.gate/; s/e.ld_gate + n), type);/e.ld_gate + n));/
-ties_away           | rounding   | norm                  | quantise.h   | TestQuantise               | s/__float2int_rn(v)/(int)(v < 0.f ? v - 0.5f : v + 0.5f)/
+ties_away           | rounding   | norm                  | quantise.h   | TestQuantise               | s/__float2int_rn(fminf(fmaxf(v \/ s, -127.f), 127.f))/(int)(fminf(fmaxf(v \/ s, -127.f), 127.f) + (v < 0.f ? -0.5f : 0.5f))/
 step_of_unrounded   | rounding   | step                  | step.cu      | TestGuidedStep             | s/round_to(c - u, round)/(c - u)/
 other_slot*         | cache      | rope                  | rope.cu      | TestHeads                  | s/(size_t)slot\[row\]/(size_t)row/
 row_beyond_page     | cache      | attention((sums_)?bf16_64) | attention.h  | TestAttention$/^bf16.*_5_spans | s/(j . ((1 << a.page_shift) - 1))/j/

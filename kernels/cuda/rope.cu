@@ -43,7 +43,7 @@ DEVICE_FN void normalise_head(float *head, int width, float eps, const float *ga
 // q_plain, k_plain [rows, heads width] (fp32, null: nobody asks) are q and k before the rotation, q_turned is q after it.
 //
 //   grid ceil(rows (heads + 2 kv_heads) / 4), block 128, dynamic shared memory: 4 width floats
-extern "C" __global__ void __launch_bounds__(128) heads(
+extern "C" __global__ void __launch_bounds__(128, 8) heads(
     void *q_out, void *k_cache, void *v_cache, int type, int pitch, const void *q, const void *k, const void *v, int x_type, int ldq, int ldk, int ldv,
     int rows, int q_heads, int kv_heads, int width, float eps, const float *gamma_q, const float *beta_q, const float *gamma_k,
     const float *beta_k, const float *sine, const float *cosine, int pairs, int interleaved, int step_round, int round,
@@ -57,7 +57,13 @@ extern "C" __global__ void __launch_bounds__(128) heads(
   const void *x = is_q ? q : is_k ? k : v;
   float *h = space + warp * width;
   size_t from = (size_t)row * (is_q ? ldq : is_k ? ldk : ldv) + (size_t)head * width;
-  for (int i = lane; i < width; i += 32) h[i] = load(x, x_type, from + i);
+  float run[kRun];
+  bool words = in_words(x, x_type, is_q ? ldq : is_k ? ldk : ldv) && in_words(x, x_type, width);
+  for (int i = kRun * lane; i < width; i += kRun * 32) {
+    load_run(run, x, x_type, from + i, width - i, words);
+    store_run(run, h, kF32, i, width - i, width % 4 == 0);
+  }
+  __syncwarp();
 
   const float *gamma = is_q ? gamma_q : gamma_k;
   if ((is_q || is_k) && gamma) normalise_head(h, width, eps, gamma, is_q ? beta_q : beta_k, lane);
@@ -75,10 +81,13 @@ extern "C" __global__ void __launch_bounds__(128) heads(
 
   void *y = is_q ? q_out : is_k ? k_cache : v_cache;
   size_t to = is_q ? ((size_t)row * q_heads + head) * pitch : ((size_t)slot[row] * kv_heads + head) * pitch;
-  for (int i = lane; i < pitch; i += 32) {
-    float t = i < width ? h[i] : 0.f;
-    if (is_q && q_turned && i < width) q_turned[flat + i] = t;
-    store(y, type, to + i, is_q ? round_to(t, round) * q_scale : t);
+  words = in_words(y, type, pitch);  // a multiple of 8
+  for (int i = kRun * lane; i < pitch; i += kRun * 32) {
+    load_run(run, h, kF32, i, width - i, width % 4 == 0);
+    if (is_q && q_turned) store_run(run, q_turned, kF32, flat + i, width - i, false);
+    UNROLL
+    for (int k = 0; k < kRun; k++) run[k] = is_q ? round_to(run[k], round) * q_scale : run[k];
+    store_run(run, y, type, to + i, kRun, words);
   }
 }
 KERNEL(heads);

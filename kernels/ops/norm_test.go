@@ -90,6 +90,7 @@ func normCases() []normCase {
 		{name: "modulated row by row", x: random(F16, 7, 130, 130, 1, 5), width: 130, table: random(F32, 7, 260, 260, 1, 6), out: F32, stride: 131},
 		{name: "affine and modulated", x: random(BF16, 7, 64, 64, 1, 5), width: 64, gamma: vector(64, 1, 0.2, 3), beta: vector(64, 0, 1, 4), table: random(BF16, 3, 128, 128, 1, 6), line: line, out: BF16, stride: 64},
 		{name: "plus the branch", x: random(F32, 6, 96, 97, 1, 7), width: 96, gamma: vector(96, 1, 0.2, 3), beta: vector(96, 0, 1, 4), add: random(BF16, 6, 96, 100, 1, 8), out: F32, stride: 96},
+		{name: "all at multiples of 16 bytes", x: random(F32, 6, 104, 104, 1, 7), width: 104, gamma: vector(104, 1, 0.2, 3), beta: vector(104, 0, 1, 4), table: random(F32, 3, 208, 208, 1, 6), line: line[:6], add: random(F16, 6, 104, 112, 1, 8), out: F16, stride: 120},
 		{name: "heads of a row", x: random(BF16, 3, 4*24, 300, 1, 9), width: 24, gamma: vector(24, 1, 0.2, 3), beta: vector(24, 0, 1, 4), out: F32, stride: 100},
 	}
 }
@@ -110,6 +111,7 @@ func TestQuantise(t *testing.T) {
 		x.values[3*cols+i] = float32(math.Ldexp(float64(i-9), -133)) // subnormal scales
 		x.values[4*cols+i] = float32(i-18) * 0.5                     // ties
 	}
+	x.values[4*cols] = 127 // of a scale of 1
 	x = numbers(BF16, rows, cols, 41, x.values)
 	codes, scales := make([]int8, rows*cols), make([]float32, rows)
 	devicetest.Must(t, codec.QuantizeTokens(codes, scales, x.values, rows, cols))
