@@ -56,11 +56,11 @@ func (s *session) facts(m Mode, site generate.Site, u catalog.Unit, tap golden.T
 		Mode: m, Contract: s.contract, Activations: s.activations, Kernels: s.kernels, Kind: u.Kind, Type: runType(tap),
 		Terms:      float64(u.Terms + u.Attentions*keys),
 		Operations: float64(s.computing(u)),
-		Modules:    float64(len(u.Tensors) + 3*u.Ahead),
+		Modules:    float64(len(u.Tensors) + 3*u.Ahead + u.Paired),
 		Position:   float64(keys - 1),
 		Operand:    s.operand(site, u.Op),
 		Score:      s.magnitude(site, scoresOf(u)),
-		Elements:   independent(u, tap),
+		Elements:   s.independent(u, tap),
 	}
 	f.Fused, f.Unjudged = s.fused(u), s.unjudged != ""
 	if m == Isolated && u.Kind == catalog.Normalisation {
@@ -210,11 +210,17 @@ func scoresOf(u catalog.Unit) string {
 }
 
 // independent counts the elements that can differ independently of each other:
-// what depends on the timestep alone is the same in every row of a timestep.
-func independent(u catalog.Unit, tap golden.Tap) float64 {
+// what depends on the timestep alone is the same in every row of a timestep, and a
+// weight of a softmax that is rounded the other way moves all channels of a head.
+func (s *session) independent(u catalog.Unit, tap golden.Tap) float64 {
 	n, _ := tap.Shape.Elements()
-	if len(tap.Shape) > 1 && u.TimestepOnly() {
+	switch {
+	case len(tap.Shape) > 1 && u.TimestepOnly():
 		n = int64(tap.Shape[len(tap.Shape)-1])
+	case u.Kind == catalog.Attention && u.Op.Section == catalog.DiT:
+		n /= int64(s.cfg.DiT.HeadDim)
+	case u.Kind == catalog.Attention:
+		n /= int64(s.cfg.VAE.HeadDim())
 	}
 	return float64(n)
 }

@@ -34,7 +34,7 @@ type Facts struct {
 	Type        dtype.Type // of the value in the golden's run: F32 or BF16
 	Terms       float64    // K: summands of an element, over all operations of a chain
 	Operations  float64    // m: operations of a chain that compute
-	Modules     float64    // w: modules of a chain that hold weights; those ahead of a softmax count four times
+	Modules     float64    // w: modules of a chain that hold weights; those ahead of a softmax count four times, those of pairs that are multiplied twice
 	Operand     float64    // bound of the numbers that were added
 	Score       float64    // largest attention score
 	Position    float64    // largest rotary position

@@ -16,8 +16,8 @@ import (
 // compareLogits compares what the bundle keeps of a block's logits at every level
 // with the same figures of the engine's: its own largest values, its values at the
 // golden's largest ids (under the name of the ids), and the logarithm of the sum
-// of the exponentials. When free-running and in generation it also compares the
-// distributions.
+// of the exponentials. In generation, and when free-running on the golden's own latents,
+// it also compares the distributions.
 func (o *observer) compareLogits(site generate.Site, got tensor.View) error {
 	top, held := o.bundle.Lookup(sibling(site, catalog.TopValues))
 	if !held || len(got.Shape) != 2 || len(top.Shape) != 2 || got.Shape[0] != top.Shape[0] || top.Shape[1] > got.Shape[1] {
@@ -101,7 +101,7 @@ func (o *observer) compareDerived(site generate.Site, typ dtype.Type, values []f
 
 // compareDistributions adds the KL divergence of a block's rows.
 func (o *observer) compareDistributions(site generate.Site, rows [][]float64, known []metric.Reference) error {
-	if o.mode == Isolated {
+	if o.mode == Isolated || o.mode == Free && o.drifted(o.mode, site, catalog.Unit{}) {
 		return nil
 	}
 	f := o.overall(o.mode)

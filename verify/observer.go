@@ -136,7 +136,7 @@ func (o *observer) begin(site generate.Site, op *catalog.Op, tap golden.Tap) jud
 	rows := o.rows(site, op, tap.Shape)
 	part := tap
 	part.Shape = rows.shape(tap.Shape)
-	f.Elements = independent(u, part)
+	f.Elements = o.independent(u, part)
 	c := &Comparison{Name: tap.Name, Mode: o.mode, Kind: u.Kind.String(), site: site, op: op, order: o.order[tap.Name], facts: f}
 	c.chain = o.mode == Isolated && f.measurable() && !op.Derived
 	j := judgement{Comparison: c, tap: tap, shape: part.Shape, rows: rows}

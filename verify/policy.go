@@ -107,6 +107,7 @@ var Policy = []Rule{
 		Name: "released", Formula: "for |e| ≥ 2⁻¹⁰: ≥ 99 % bit-equal, ≥ 99.9 % and ≥ ¼ of each channel within 1 ULP; rel-L2 ≤ √(1 %)·2⁻⁷, max-abs ≤ 2·2⁻⁷·max|e|",
 		Derivation: "Both sides round the same float32 sum, in another order, to bfloat16: it falls on the other side of a rounding boundary where it lies within its own error of one. " +
 			"1 % of the elements off by one ULP (2⁻⁷ relative at most) is a rel-L2 of √(1 %)·2⁻⁷. A share of n elements is granted 3 standard errors, one element at least. " +
+			"Of an attention n counts the heads of rows: a weight that is rounded the other way moves all channels of one. " +
 			"All of a channel's 4 or more elements are beyond 1 ULP by chance once in 10¹²: a bias of one channel in thousands shows there alone.",
 		applies: func(f Facts) bool {
 			return isolated(generate.Released, dtype.F32)(f) && f.Kind != catalog.Chain
@@ -123,7 +124,8 @@ var Policy = []Rule{
 		Name: "f16 artifact", Formula: "rel-L2 ≤ 1e-3·√w, max-abs ≤ 5·1e-3·√w·max|e|",
 		Derivation: "A weight rounded to 11 bits is off by 2.1e-4 rms (2⁻¹⁰/√12, over mantissas from 1 to 2), and so is a product of many. The limit is 5 times that, for terms that cancel; " +
 			"in a chain the errors of its w weighted modules are independent and add as squares. A softmax makes of the relative error of a score s one of |s| times that: " +
-			"with scores around 2, the squares of what lies ahead of it count four times.",
+			"with scores around 2, the squares of what lies ahead of it count four times. SwiGLU multiplies two results of its module, which therefore counts twice where they aren't shown. " +
+			"Of n < 9 elements all may be small by chance, and the error is not: the limit grows by √e·10^(4/n)/5, which one comparison in 10⁴ needs (Chernoff, of the sum of n squares).",
 		applies: isolated(generate.Exact, dtype.F16), limits: weighted(1e-3),
 	},
 	{
@@ -306,7 +308,7 @@ func decibels(db float64) float64 { return math.Pow(10, -db/20) }
 // weighted is absolute with a tolerance per weighted module of a chain.
 func weighted(tol float64) func(Facts, metric.Summary) []Check {
 	return func(f Facts, s metric.Summary) []Check {
-		return absolute(tol*math.Sqrt(math.Max(f.Modules, 1)))(f, s)
+		return absolute(tol*math.Sqrt(math.Max(f.Modules, 1))*few(s.N))(f, s)
 	}
 }
 
@@ -390,10 +392,4 @@ func unmeasured(f Facts, s metric.Summary) []Check { return relative(sums)(f, s)
 func ownError(k float64, weights dtype.Type) *opError {
 	rounded := map[dtype.Type]float64{dtype.F16: 2.1e-4, dtype.BF16: 1.7e-3}[weights]
 	return &opError{square: math.Max(k, 1)*0x1p-50 + rounded*rounded, count: 1, differing: 0.001, elements: 1}
-}
-
-// granted adds to a share p what chance adds on n elements: three standard errors,
-// one element at least.
-func granted(p, n float64) float64 {
-	return p + math.Max(3*math.Sqrt(p*(1-p)/math.Max(n, 1)), 1/math.Max(n, 1))
 }

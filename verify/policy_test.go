@@ -3,6 +3,7 @@ package verify
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -141,6 +142,32 @@ func TestGranted(t *testing.T) {
 		if got := granted(tt.p, tt.n); math.Abs(got-tt.want) > 1e-15 {
 			t.Errorf("granted(%v, %v) = %v, want %v", tt.p, tt.n, got, tt.want)
 		}
+	}
+}
+
+// TestFew draws results of n elements, each as large as its error may be five times:
+// all are small, and the error beyond the limit, once in 10⁴ and less.
+func TestFew(t *testing.T) {
+	const draws = 200000
+	random := rand.New(rand.NewPCG(1, 2))
+	for n := int64(1); n < 12; n++ {
+		beyond := 0
+		for range draws {
+			squares := 0.0
+			for range n {
+				z := random.NormFloat64()
+				squares += z * z
+			}
+			if few(n)*5*math.Sqrt(squares/float64(n)) < 1 {
+				beyond++
+			}
+		}
+		if share := float64(beyond) / draws; share > 1e-4+5*math.Sqrt(1e-4/draws) {
+			t.Errorf("%d elements: a share of %.1e is beyond the limit", n, share)
+		}
+	}
+	if few(9) != 1 || few(0) != 1 {
+		t.Errorf("few(9) = %v, few(0) = %v", few(9), few(0))
 	}
 }
 

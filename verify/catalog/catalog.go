@@ -113,6 +113,8 @@ type Op struct {
 	// Clips is true where results are limited to a range, so that their magnitude
 	// says little about that of the sums behind them.
 	Clips bool
+	// Pairs is true where the two halves of an input are multiplied with each other.
+	Pairs bool
 	// Layout is that of the value's rows.
 	Layout Layout
 	// Derived is true for what bundles of every level keep of the logits: a reader

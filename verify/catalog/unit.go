@@ -18,6 +18,7 @@ type Unit struct {
 	Inputs     []string // recorded paths and External names it is computed from
 	Tensors    []string // modules and tensors that its operations use
 	Ahead      int      // of them, those ahead of an attention's softmax
+	Paired     int      // of them, those whose results are multiplied in pairs
 }
 
 // Unit resolves the operation of a site. recorded says whether the value of
@@ -56,6 +57,9 @@ func (c *Catalog) extend(u *Unit, op *Op, recorded func(string) bool) {
 	if op.Kind == Attention {
 		u.Attentions++
 		u.Ahead = len(u.Tensors)
+	}
+	if op.Pairs {
+		u.Paired = len(u.Tensors)
 	}
 	for _, t := range op.Tensors {
 		if !slices.Contains(u.Tensors, t) {

@@ -86,7 +86,8 @@ func (b part) addVAEBlock(cfg hf.VAEConfig, last string) {
 	b.op("ffn.norm", Normalisation, cfg.Dim, OpsOnly, normed).uses(m.NormFFN).normalises(cfg.LayerNormEps, 0)
 	b.op("ffn.hidden", Product, cfg.Dim, OpsOnly, hidden).uses(m.FFNProj)
 	act := b.op("ffn.act", Activation, 0, OpsOnly, "ffn.hidden")
-	if cfg.Act == "gelu" {
+	act.Pairs = cfg.Act == hf.ActSwiGLU
+	if cfg.Act == hf.ActGELU {
 		act.adds(sum)
 	}
 	b.op("ffn.out", Product, cfg.FFNHidden(), Layers, "ffn.act").uses(m.FFNOut).branch()
