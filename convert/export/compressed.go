@@ -26,7 +26,7 @@ func (m *model) chooseCodes(d tensor.Desc, o Options) (choice, error) {
 	if q := d.Quantization; q != nil {
 		c := codes{int8.Scheme{Quantization: tensor.Quantization{Group: q.Group, Scale: dtype.F32}}}
 		if why := m.uncompressible(d, q.Group); why != "" {
-			return m.fallBack(d, o, why)
+			return m.fallBack(d, o, stored(d), why)
 		}
 		return choice{c, "codes and scales of the artifact"}, nil
 	}
@@ -42,7 +42,7 @@ func (m *model) chooseCodes(d tensor.Desc, o Options) (choice, error) {
 		return choice{}, err
 	}
 	if why := m.uncompressible(d, asked.Group); why != "" {
-		return m.fallBack(d, o, why)
+		return m.fallBack(d, o, o.Type, why)
 	}
 	c := codes{int8.Scheme{Quantization: tensor.Quantization{Group: asked.Group, Scale: dtype.F32}}}
 	return choice{c, "attention and MLP of the blocks are " + o.Type + ", as asked"}, nil

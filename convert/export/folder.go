@@ -69,6 +69,10 @@ func (l *layout) addModel(m *model, which hf.Model, o Options) error {
 	if note != "" {
 		l.Notes = append(l.Notes, folder+configFile+": "+note)
 	}
+	if lacked := m.lackedBuffers(which); len(lacked) > 0 {
+		l.Notes = append(l.Notes, fmt.Sprintf("%s: no %s (%d in all): the checkpoint had none; Transformers 5 leaves them uninitialised, so set them after loading",
+			folder, lacked[0], len(lacked)))
+	}
 	if kinds := kindsOfCodes(steps); kinds > 1 {
 		l.Notes = append(l.Notes, fmt.Sprintf("%s: %d kinds of int8; Transformers dequantises all by the first, compressed-tensors itself by their own", folder, kinds))
 	}

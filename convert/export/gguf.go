@@ -65,7 +65,7 @@ func (m *model) chooseBlocks(d tensor.Desc, o Options) (choice, error) {
 	case wholeBlocks(d.Shape):
 		return choice{blocks{}, "attention and MLP of the blocks are Q8_0, as asked"}, nil
 	}
-	return m.fallBack(d, o, fmt.Sprintf("rows of %d elements are no whole blocks of %d", d.Shape[len(d.Shape)-1], q8Elements))
+	return m.fallBack(d, o, o.Type, fmt.Sprintf("rows of %d elements are no whole blocks of %d", d.Shape[len(d.Shape)-1], q8Elements))
 }
 
 // chooseRest decides how a matrix outside the trunk is stored: in 16 bits, in those
@@ -78,11 +78,11 @@ func (m *model) chooseRest(d tensor.Desc, reason string) choice {
 }
 
 // fallBack stores a matrix by the type for those that the wanted one can't hold.
-func (m *model) fallBack(d tensor.Desc, o Options, why string) (choice, error) {
+func (m *model) fallBack(d tensor.Desc, o Options, wanted, why string) (choice, error) {
 	t, err := dtype.Parse(o.Fallback)
 	if err != nil {
 		return choice{}, fmt.Errorf("%s: tensor %q %v can't be %s: %s; allow another type for such tensors (fallback f16)",
-			m.File.Name(), d.Name, d.Shape, o.Type, why)
+			m.File.Name(), d.Name, d.Shape, wanted, why)
 	}
 	return choice{floats{t}, o.Fallback + ", the fallback: " + why}, nil
 }

@@ -79,6 +79,17 @@ func (m *model) vector(d tensor.Desc) bool {
 	return len(d.Shape) < 2 || c == hf.Norm || c == hf.Bias || c == hf.Buffer
 }
 
+// lackedBuffers returns the checkpoint's names of the buffers that the artifact does
+// not hold: they follow from the configuration, and a checkpoint may leave them out.
+func (m *model) lackedBuffers(which hf.Model) (names []string) {
+	for _, e := range m.config.Inventory() {
+		if _, ok := m.expected[e.Name]; !ok && e.Model == which && e.Class == hf.Buffer {
+			names = append(names, e.Source)
+		}
+	}
+	return names
+}
+
 // complete returns an error unless the artifact holds all tensors of the layout
 // that the public package loads, and no others.
 func (m *model) complete(format Format) error {

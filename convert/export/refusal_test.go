@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,8 +16,8 @@ import (
 )
 
 // oddArtifact converts a model whose trunk has rows of 40 and 80 elements, which
-// are no whole blocks of 32.
-func oddArtifact(t *testing.T) string {
+// are no whole blocks or groups of 32.
+func oddArtifact(t *testing.T, s quantize.Scheme) string {
 	t.Helper()
 	dit, vae := hf.DefaultDiT(), hf.DefaultVAE()
 	dit.TxtDim, dit.EmbDim, dit.Heads, dit.HeadDim, dit.RopeDim, dit.NumLayers, dit.ExpandRatio = 40, 40, 2, 20, 16, 1, 2
@@ -25,7 +26,7 @@ func oddArtifact(t *testing.T) string {
 	if err := synth.WriteCheckpoint(t.Context(), src, hf.Config{DiT: dit, VAE: vae}, synth.Options{Seed: 1, Type: dtype.F32}); err != nil {
 		t.Fatal(err)
 	}
-	c, err := convert.Prepare(convert.Options{Source: src, Type: quantize.F32, NoTokenizer: true})
+	c, err := convert.Prepare(convert.Options{Source: src, Type: s, NoTokenizer: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +41,8 @@ func oddArtifact(t *testing.T) string {
 // TestRefusals: what can't be done is said before a byte is written, by name, and
 // the fallback appears in the plan.
 func TestRefusals(t *testing.T) {
-	tiny, odd, coded := artifact(t, quantize.F32), oddArtifact(t), artifact(t, quantize.Int8)
+	tiny, coded := artifact(t, quantize.F32), artifact(t, quantize.Int8)
+	odd, oddGroups := oddArtifact(t, quantize.F32), oddArtifact(t, quantize.Int8G32)
 	const trunk = `"dit.blocks.0.msa.proj_qkv.weight"`
 	for _, c := range []struct {
 		from string
@@ -59,6 +61,8 @@ func TestRefusals(t *testing.T) {
 		{coded, Options{Format: GGUF}, "name a type to export"},
 		{odd, Options{Format: GGUF, Type: "q8_0"}, trunk},
 		{odd, Options{Format: CompressedTensors, Type: "int8-g32"}, trunk},
+		{oddGroups, Options{Format: CompressedTensors}, "[120, 40] can't be int8-g32: rows of 40"},
+		{oddGroups, Options{Format: CompressedTensors, Type: "int8"}, "can't be int8-g32"},
 		{tiny + "x", Options{Format: GGUF}, "no such file"},
 	} {
 		e, err := Prepare(c.from, c.o)
@@ -96,6 +100,13 @@ func TestComplete(t *testing.T) {
 	defer m.Close()
 	if err := m.complete(SafeTensors); err != nil {
 		t.Errorf("a whole artifact: %v", err)
+	}
+	if lacked := m.lackedBuffers(hf.DiT); len(lacked) > 0 {
+		t.Errorf("a whole artifact lacks %q", lacked)
+	}
+	delete(m.expected, "dit.blocks.2.msa.rope.rope.freqs")
+	if lacked := m.lackedBuffers(hf.DiT); !slices.Equal(lacked, []string{"blocks.2.msa.rope.rope.freqs"}) || m.complete(SafeTensors) != nil {
+		t.Errorf("without frequencies: %q", lacked)
 	}
 	m.others = []string{"dit.more"}
 	if err := m.complete(SafeTensors); err == nil || !strings.Contains(err.Error(), `"dit.more"`) {
