@@ -216,10 +216,11 @@ template <class P, int NT> DEVICE_FN void gemm(const Gemm &g) {
   const uint4 *w = (const uint4 *)g.w + (size_t)panel * g.tiles * 32 * P::kWords + lane;
   bool active = panel < g.panels;
 
+  unsigned long long policy = STREAM_POLICY(gridDim.z == 1);  // weights are read once; sums and activations again
   uint4 words[kOwn][P::kWords];
   auto load_words = [&](uint4 *to, int tile) {
     UNROLL
-    for (int i = 0; i < P::kWords; i++) to[i] = LOAD_STREAM16(w + ((size_t)tile * P::kWords + i) * 32);
+    for (int i = 0; i < P::kWords; i++) to[i] = LOAD_STREAM16(w + ((size_t)tile * P::kWords + i) * 32, policy);
   };
   UNROLL
   for (int i = 0; i < kOwn; i++)

@@ -10,7 +10,8 @@
 //   MMA_F16(d, a, b, c)          d[16,8] = a[16,16] b[16,8] + c, f16 in, f32 out; a: 4 registers, b: 2, c and d: 4
 //   MMA_BF16(d, a, b, c)         the same for bf16
 //   MMA_S8(d, a, b, c)           d[16,8] = a[16,32] b[32,8] + c, s8 in, s32 out
-//   LOAD_STREAM16(p)             16 bytes as uint4 that are read once: past L1, first to leave L2
+//   STREAM_POLICY(once)          how L2 keeps what is loaded: first to leave it if it is read once
+//   LOAD_STREAM16(p, policy)     16 bytes as uint4, past L1
 #pragma once
 
 #define DYNAMIC_SHARED(T, name) T *name = (T *)dynamic_shared_
@@ -58,9 +59,16 @@ DEVICE_MMA(mma_s8, "m16n8k32.row.col.s32.s8.s8.s32", int, "r")
 #define MMA_BF16(d, a, b, c) mma_bf16((d), (a), (b), (c))
 #define MMA_S8(d, a, b, c) mma_s8((d), (a), (b), (c))
 
-DEVICE_FN uint4 load_stream16(const void *p) {
+DEVICE_FN unsigned long long stream_policy(bool once) {
+  unsigned long long first, usual;
+  asm("createpolicy.fractional.L2::evict_first.b64 %0, 1.0;" : "=l"(first));
+  asm("createpolicy.fractional.L2::evict_normal.b64 %0, 1.0;" : "=l"(usual));
+  return once ? first : usual;
+}
+DEVICE_FN uint4 load_stream16(const void *p, unsigned long long policy) {
   uint4 r;
-  asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0,%1,%2,%3}, [%4];" : "=r"(r.x), "=r"(r.y), "=r"(r.z), "=r"(r.w) : "l"(p));
+  asm volatile("ld.global.nc.L1::no_allocate.L2::cache_hint.v4.u32 {%0,%1,%2,%3}, [%4], %5;" : "=r"(r.x), "=r"(r.y), "=r"(r.z), "=r"(r.w) : "l"(p), "l"(policy));
   return r;
 }
-#define LOAD_STREAM16(p) load_stream16(p)
+#define STREAM_POLICY(once) stream_policy(once)
+#define LOAD_STREAM16(p, policy) load_stream16((p), (policy))

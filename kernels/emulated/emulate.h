@@ -60,7 +60,8 @@
 #define __threadfence_block() emulated::fence()
 #define __trap() emulated::fail("__trap at %s", HERE)
 #define __ldg(p) (*(p))
-#define LOAD_STREAM16(p) (*(const uint4 *)(p))
+#define STREAM_POLICY(once) ((void)(once), 0ull)
+#define LOAD_STREAM16(p, policy) ((void)(policy), *(const uint4 *)(p))
 #define __expf(x) exp2_approx((x) * 1.4426950408889634f)  // macros: glibc declares functions of these names
 #define __logf(x) (log2_approx(x) * 0.6931471805599453f)
 #define __fdividef(x, y) ((x) / (y))
