@@ -48,7 +48,7 @@ pinned_row*         | loop       | step                  | step.cu      | TestGu
 pinned_branch       | loop       | step                  | step.cu      | TestPinAndLines            | s/pinned\[row % each\]/pinned[row \/ each]/
 first_guidance      | loop       | step                  | step.cu      | TestGuidedStep             | s/guidance\[row \/ each\]/guidance[0]/
 step_twice          | loop       | step                  | step.cu      | TestOneGraph               | s/++\*step;/*step += 2;/
-lost_part*          | parts      | gemm(f16)             | gemm.h       | TestLinearOfAnyBatch       | s/p < gridDim.y; p++/p + 1 < gridDim.y; p++/
+lost_part*          | parts      | gemm(f16)             | gemm.h       | TestLinearOfParts         | s/p < gridDim.y; p++/p + 1 < gridDim.y; p++/
 own_part_first      | parts      | gemm(f16)             | gemm.h       | TestLinearOfParts          | s/part)\[tile \* count + e\]/part)[(blockIdx.y * tiles + tile) * count + e]/; s/for (unsigned p = 1; p < gridDim.y; p++) v/for (unsigned i = 1, p = (blockIdx.y + 1) % gridDim.y; i < gridDim.y; i++, p = (p + 1) % gridDim.y) v/
 last_by_number      | parts      | gemm(f16)             | gemm.h       | TestLinearOfParts          | s/if (!\*last) return false;/if (blockIdx.y + 1 < gridDim.y) return false;/
 lost_group          | parts      | gemm(w8_(groups_)?bf16) | gemm.h       | TestLinear$/^int8.*_bf16   | s/(tile + kTurns) \/ g.group != group/false/
