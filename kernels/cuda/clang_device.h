@@ -72,6 +72,7 @@ DEVICE_FN int __dp4a(int a, int b, int c) { int r; asm("dp4a.s32.s32 %0, %1, %2,
 struct __attribute__((aligned(2))) __half { unsigned short x; };
 struct __attribute__((aligned(4))) __half2 { __half x, y; };
 DEVICE_FN float __half2float(__half h) { float f; asm("cvt.f32.f16 %0, %1;" : "=f"(f) : "h"(h.x)); return f; }
+DEVICE_FN __half __ushort_as_half(unsigned short bits) { return {bits}; }
 DEVICE_FN __half __float2half_rn(float f) { __half h; asm("cvt.rn.f16.f32 %0, %1;" : "=h"(h.x) : "f"(f)); return h; }
 DEVICE_FN float2 __half22float2(__half2 h) { return {__half2float(h.x), __half2float(h.y)}; }
 DEVICE_FN __half2 __floats2half2_rn(float a, float b) { return {__float2half_rn(a), __float2half_rn(b)}; }

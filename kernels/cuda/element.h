@@ -29,9 +29,10 @@ DEVICE_FN int bytes_of(int type) { return type == kBF16 || type == kF16 ? 2 : 4;
 // Do rows that are `stride` elements apart, and runs in them, start at multiples of 16 bytes?
 DEVICE_FN bool in_words(const void *p, int type, int stride) { return ((size_t)p & 15) == 0 && stride * bytes_of(type) % 16 == 0; }
 
+// One of the two 16-bit elements of a word, widened.
 DEVICE_FN float word_as(unsigned word, int type, int half) {
-  unsigned short bits = (unsigned short)(half ? word >> 16 : word);
-  return load(&bits, type, 0);
+  if (type == kBF16) return __uint_as_float(half ? word & 0xffff0000u : word << 16);
+  return __half2float(__ushort_as_half((unsigned short)(half ? word >> 16 : word)));
 }
 
 // The elements i to i+7 of p, n of which are there, by 16 bytes at a time if they lie so.

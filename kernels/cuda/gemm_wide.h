@@ -114,14 +114,16 @@ template <class P> DEVICE_FN void gemm_wide(const Gemm &g) {
         if (tile + 2 >= part_end || tile + 2 >= g.tiles || (tile + 2) / g.group != group) scale_group<P, 8>(g, total[h % kSets], sum[h % kSets][0], group, row);
       }
     }
-    int done = (s + 1) * S::kTiles;
-    if (S::kExact || (done < part_end && done < g.tiles)) continue;
-    UNROLL
-    for (int p = 0; p < S::kPanels; p++) {
-      if (P::kGroups) add_part(all[p], total[0], total[S::kSets - 1]);
-      else add_part(all[p], sum[0][p], sum[S::kSets - 1][p]);
+    if constexpr (!S::kExact) {
+      int done = (s + 1) * S::kTiles;
+      if (done < part_end && done < g.tiles) continue;
+      UNROLL
+      for (int p = 0; p < S::kPanels; p++) {
+        if (P::kGroups) add_part(all[p], total[0], total[S::kSets - 1]);
+        else add_part(all[p], sum[0][p], sum[S::kSets - 1][p]);
+      }
+      part_end += g.split;
     }
-    part_end += g.split;
   }
   __syncthreads();
 

@@ -80,6 +80,7 @@ typedef __half half;
 typedef __half2 half2;
 
 static inline float __half2float(__half h) { return emulated::half_to_float(h.x); }
+static inline __half __ushort_as_half(unsigned short bits) { __half h; h.x = bits; return h; }
 static inline __half __float2half_rn(float f) { return __half(f); }
 static inline __half __float2half(float f) { return __half(f); }
 static inline float2 __half22float2(__half2 h) { return {__half2float(h.x), __half2float(h.y)}; }
