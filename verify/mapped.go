@@ -176,12 +176,8 @@ func (i *investigation) emptyRow(channel int, truth operation.Value) string {
 		if len(t.Shape) < 2 || t.Shape[0] != channels {
 			continue
 		}
-		v, err := i.call.Weights.Read(t.Name)
-		if err != nil {
-			continue
-		}
-		values, err := v.Float64s()
-		if err != nil {
+		values, ok := i.weight(t.Name)
+		if !ok {
 			continue
 		}
 		width := len(values) / channels

@@ -97,17 +97,13 @@ func (i *investigation) describeEngine(d *Diagnosis, truth operation.Value) {
 // brokenWeights names the first weight of the operation that is not finite; "" for none.
 func (i *investigation) brokenWeights() string {
 	for _, d := range i.call.Tensors() {
-		v, err := i.call.Weights.Read(d.Name)
-		if err != nil {
-			continue
-		}
-		values, err := v.Float64s()
-		if err != nil {
+		values, ok := i.weight(d.Name)
+		if !ok {
 			continue
 		}
 		for k, x := range values {
 			if math.IsNaN(x) || math.IsInf(x, 0) {
-				return fmt.Sprintf("One of them is no number: %s is %v at %v.", d.Name, x, index(int64(k), v.Shape))
+				return fmt.Sprintf("One of them is no number: %s is %v at %v.", d.Name, x, index(int64(k), d.Shape))
 			}
 		}
 	}

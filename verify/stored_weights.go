@@ -9,6 +9,17 @@ import (
 	"colakit/verify/operation"
 )
 
+// weight returns the elements of a tensor of the operation; false where it cannot be
+// read.
+func (i *investigation) weight(name string) ([]float64, bool) {
+	v, err := i.call.Weights.Read(name)
+	if err != nil {
+		return nil, false
+	}
+	values, err := v.Float64s()
+	return values, err == nil
+}
+
 // narrowed says that a float32 matrix of the operation holds numbers of a 16-bit type
 // alone: it went through that type on the way. "" where none does.
 func (i *investigation) narrowed() string {
@@ -16,12 +27,8 @@ func (i *investigation) narrowed() string {
 		if t.Type != dtype.F32 || len(t.Shape) < 2 {
 			continue
 		}
-		v, err := i.call.Weights.Read(t.Name)
-		if err != nil {
-			continue
-		}
-		values, err := v.Float64s()
-		if err != nil {
+		values, ok := i.weight(t.Name)
+		if !ok {
 			continue
 		}
 		if typ := narrowestOf(values); typ != dtype.F32 {
@@ -56,12 +63,8 @@ func (i *investigation) emptyBias() string {
 		if !strings.HasSuffix(t.Name, ".bias") {
 			continue
 		}
-		v, err := i.call.Weights.Read(t.Name)
-		if err != nil {
-			continue
-		}
-		values, err := v.Float64s()
-		if err == nil && !slices.ContainsFunc(values, func(x float64) bool { return x != 0 }) {
+		values, ok := i.weight(t.Name)
+		if ok && !slices.ContainsFunc(values, func(x float64) bool { return x != 0 }) {
 			return fmt.Sprintf(" %s is 0 throughout: was it read?", t.Name)
 		}
 	}
