@@ -2,14 +2,11 @@ package engine
 
 import (
 	"math"
-	"path/filepath"
 	"slices"
 	"testing"
 
 	"colakit/convert"
-	"colakit/formats/cola"
 	"colakit/formats/tensor"
-	"colakit/golden"
 	"colakit/kernels/emulated"
 	"colakit/quantize"
 	"colakit/reference"
@@ -36,15 +33,7 @@ func TestCodesAreNotRounded(t *testing.T) {
 		t.Skip("not run: ", err)
 	}
 	_, cfg := model(t)
-	path := filepath.Join(t.TempDir(), "int8.cola")
-	if _, err := convert.FS(t.Context(), golden.Tiny(), path, convert.Options{Type: quantize.Int8G32}); err != nil {
-		t.Fatal(err)
-	}
-	file, err := cola.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
+	file := converted(t, convert.Options{Type: quantize.Int8G32})
 	latents := func(e generate.Engine, err error) []float32 {
 		t.Helper()
 		if err != nil {

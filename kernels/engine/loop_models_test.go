@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"path/filepath"
 	"testing"
 
 	"colakit/convert"
@@ -10,7 +9,6 @@ import (
 	"colakit/formats/dtype"
 	"colakit/formats/hf"
 	"colakit/formats/tensor"
-	"colakit/golden"
 	"colakit/internal/synth"
 	"colakit/kernels/device"
 	"colakit/kernels/emulated"
@@ -22,19 +20,10 @@ import (
 // tabled returns the embedded model with an AdaLN table.
 func tabled(t *testing.T, s hf.Schedule) *cola.File {
 	t.Helper()
-	path, o := filepath.Join(t.TempDir(), "table.cola"), convert.Options{Type: quantize.F32, AdaTable: &s}
-	o.Modulations = func(ctx context.Context, w tensor.Source, cfg hf.DiTConfig, s hf.Schedule) ([]tensor.View, error) {
-		return reference.Modulations(ctx, w, cfg, s, 0)
-	}
-	if _, err := convert.FS(t.Context(), golden.Tiny(), path, o); err != nil {
-		t.Fatal(err)
-	}
-	file, err := cola.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { file.Close() })
-	return file
+	return converted(t, convert.Options{Type: quantize.F32, AdaTable: &s,
+		Modulations: func(ctx context.Context, w tensor.Source, cfg hf.DiTConfig, s hf.Schedule) ([]tensor.View, error) {
+			return reference.Modulations(ctx, w, cfg, s, 0)
+		}})
 }
 
 // TestLoopModels compares the two loops on models that are unlike the embedded one:

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"errors"
 	"path/filepath"
 	"strings"
@@ -21,20 +20,23 @@ import (
 	"colakit/reference/generate"
 )
 
-// coded returns the embedded model with int8 weights.
-func coded(t *testing.T) *cola.File {
+// converted returns an artifact of the embedded model.
+func converted(t *testing.T, o convert.Options) *cola.File {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "int8.cola")
-	if _, err := convert.FS(context.Background(), golden.Tiny(), dir, convert.Options{Type: quantize.Int8}); err != nil {
+	path := filepath.Join(t.TempDir(), "model.cola")
+	if _, err := convert.FS(t.Context(), golden.Tiny(), path, o); err != nil {
 		t.Fatal(err)
 	}
-	file, err := cola.Open(dir)
+	file, err := cola.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { file.Close() })
 	return file
 }
+
+// coded returns the embedded model with int8 weights.
+func coded(t *testing.T) *cola.File { return converted(t, convert.Options{Type: quantize.Int8}) }
 
 // small is a model that is like the embedded one in nothing that a plan depends on.
 func small(change func(*hf.Config)) hf.Config {
